@@ -1,0 +1,15 @@
+import { GraphQLScalarType } from 'graphql';
+import { GraphQLDateTimeISO, GraphQLEmailAddress, GraphQLJSONObject, GraphQLSafeInt } from 'graphql-scalars';
+
+/** The formats of the schema, in one place: whole numbers exact to 2^53−1, JSON objects, addresses. */
+export { GraphQLEmailAddress as EmailAddress, GraphQLJSONObject as JSONObject, GraphQLSafeInt as SafeInt };
+
+/**
+ * RFC 3339, always UTC on the way out. It is the library's scalar that answers with text (the other one answers
+ * with a Date, which not every executor turns into text) under the name that the contract gives it.
+ */
+export const DateTime = new GraphQLScalarType<Date, string>({
+  ...GraphQLDateTimeISO.toConfig(),
+  name: 'DateTime',
+  description: 'A moment as RFC 3339 text, in UTC: 2026-01-31T09:30:00.000Z.',
+});
