@@ -1,0 +1,95 @@
+import type { App } from '../core/context.js';
+import type { OutboxEmailRow } from '../modules/mail/mail.table.js';
+import {
+  claimLetters,
+  deleteOldLetters,
+  MAIL_CHANNEL,
+  markFailed,
+  markSent,
+  openLetter,
+} from '../modules/mail/outbox.service.js';
+
+const POLL_MS = 5_000;
+const CLEAN_EVERY_MS = 3_600_000;
+const LANES = 4;
+
+export interface LetterSender {
+  /** Looks for due letters now. */
+  kick(): void;
+  /** Takes no more letters and resolves when those under way are done. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Sends letters in the background, four at a time: woken by the database when one is queued, and looking by itself
+ * every five seconds (for retries, and in case a wake-up was missed). Runs in every instance; each letter is one's.
+ */
+export function startSendLetters(app: App): LetterSender {
+  const lanes = new Set<Promise<void>>();
+  let isStopped = false;
+
+  function openLane(): void {
+    if (isStopped || lanes.size >= LANES) return;
+    const lane = runLane().finally(() => lanes.delete(lane));
+    lanes.add(lane);
+  }
+
+  async function runLane(): Promise<void> {
+    try {
+      while (!isStopped) {
+        const [row] = await claimLetters(app, { max: 1 });
+        if (!row) return;
+        // There may be more: let another lane look while this one sends.
+        openLane();
+        await sendLetter(app, row);
+      }
+    } catch (error) {
+      // The database is away; the next look may find it back.
+      app.log.warn({ err: error }, 'the outbox cannot be reached');
+    }
+  }
+
+  const polling = setInterval(openLane, POLL_MS);
+  const cleaning = setInterval(() => {
+    deleteOldLetters(app).catch((error) => app.log.warn({ err: error }, 'old letters cannot be deleted'));
+  }, CLEAN_EVERY_MS);
+  const listening = app.database
+    .listen(MAIL_CHANNEL, openLane, (isLive) => isLive && openLane())
+    .catch((error) => app.log.warn({ err: error }, 'not listening for letters; polling only'));
+  openLane();
+
+  return {
+    kick: openLane,
+    async stop() {
+      isStopped = true;
+      clearInterval(polling);
+      clearInterval(cleaning);
+      const unlisten = await listening;
+      await Promise.all([...lanes, unlisten?.()]);
+    },
+  };
+}
+
+/** Sends every letter that is due now, one after the other, and answers how many were taken. For commands and tests. */
+export async function sendDueLetters(app: App): Promise<number> {
+  for (let sent = 0; ; sent += 1) {
+    const [row] = await claimLetters(app, { max: 1 });
+    if (!row) return sent;
+    await sendLetter(app, row);
+  }
+}
+
+/** No transaction is open while the mail server is waited for. Log lines carry ids and codes, never addresses or bodies. */
+async function sendLetter(app: App, row: OutboxEmailRow): Promise<void> {
+  const about = { letterId: row.id, kind: row.kind, attempt: row.attempts };
+  try {
+    await app.mailer.send(openLetter(app, row));
+  } catch (error) {
+    const outcome = await markFailed(app, { row, error });
+    if (outcome === 'dead') app.log.error({ ...about, err: error }, 'a letter was given up');
+    else app.log.warn({ ...about, err: error }, 'a letter could not be sent and will be tried again');
+    return;
+  }
+  await markSent(app, row);
+  app.log.debug(about, 'a letter was sent');
+}

@@ -1,0 +1,55 @@
+/** What each letter needs to be written. Values are as the caller has them; `cleanData` makes them fit to print. */
+export interface LetterData {
+  WELCOME_VERIFY: { username: string; link: string };
+  VERIFY_EMAIL: { username: string; link: string };
+  /** Somebody tried to sign up with an address that has an account; the link sets a new password. */
+  ALREADY_REGISTERED: { username: string; link: string };
+  RESET_PASSWORD: { username: string; link: string };
+  PASSWORD_CHANGED: { username: string; when: Date | string; ip: string | null };
+  /** To the new address. */
+  EMAIL_CHANGE_CONFIRM: { username: string; link: string };
+  /** To the old address; the link undoes the change. */
+  EMAIL_CHANGE_WARNING: { username: string; newEmailMasked: string; link: string };
+  EMAIL_CHANGED: { username: string };
+  RECOVERY_PHRASE_CREATED: { username: string };
+  ACCOUNT_RECOVERED: { username: string };
+  /** An old refresh token came back: the session was ended. */
+  SESSION_REUSE: { username: string; when: Date | string; ip: string | null };
+  API_KEY_CREATED: { username: string; keyName: string };
+  INVITATION: { username: string; link: string; invitedBy: string };
+  ACCOUNT_SUSPENDED: { username: string; reason: string };
+}
+
+export type LetterKind = keyof LetterData;
+
+/** `LetterData` as a template sees it: every value a short line that is safe to print. */
+export type CleanData<K extends LetterKind> = { readonly [field in keyof LetterData[K]]: string };
+
+export interface LetterBody {
+  /** One paragraph each. */
+  readonly paragraphs: readonly string[];
+  /** The one thing to do, if there is one. */
+  readonly action?: { readonly label: string; readonly link: string };
+  /** Small print below the action. */
+  readonly notes?: readonly string[];
+}
+
+export interface LetterText<K extends LetterKind> {
+  /** A constant, so that nothing a person typed can stand in a subject. */
+  readonly subject: string;
+  body(data: CleanData<K>): LetterBody;
+}
+
+/** One language: a file in `letters/`, listed in `letters.ts`. */
+export interface LetterTexts {
+  /** For the `lang` attribute and for dates (BCP 47). */
+  readonly language: string;
+  greeting(username: string): string;
+  /** Above the link written out, for readers whose button does not work. */
+  readonly linkHint: string;
+  /** Why this letter came, at its foot. */
+  footer(brand: string): string;
+  /** Stands for an address that is not known. */
+  readonly unknownPlace: string;
+  readonly letters: { readonly [K in LetterKind]: LetterText<K> };
+}

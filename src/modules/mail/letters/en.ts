@@ -1,0 +1,171 @@
+import type { LetterTexts } from '../letter-texts.js';
+
+const NOT_YOU = 'If this was not you, set a new password now and end your other sessions.';
+
+export const en: LetterTexts = {
+  language: 'en',
+  greeting: (username) => `Hello ${username},`,
+  linkHint: 'If the button does not work, copy this address into your browser:',
+  footer: (brand) => `${brand} sent this letter about an account with this address. Nobody reads answers to it.`,
+  unknownPlace: 'an unknown address',
+  letters: {
+    WELCOME_VERIFY: {
+      subject: 'Welcome! Please verify your email address',
+      body: ({ link }) => ({
+        paragraphs: ['Your account is ready.', 'Please confirm that this email address is yours.'],
+        action: { label: 'Verify email address', link },
+        notes: [
+          'The link works once, within 24 hours.',
+          'If you did not sign up, ignore this letter: without your confirmation the address stays unverified.',
+        ],
+      }),
+    },
+    VERIFY_EMAIL: {
+      subject: 'Verify your email address',
+      body: ({ link }) => ({
+        paragraphs: ['Please confirm that this email address is yours.'],
+        action: { label: 'Verify email address', link },
+        notes: [
+          'The link works once, within 24 hours. It replaces the links of earlier letters.',
+          'If you did not ask for it, ignore this letter.',
+        ],
+      }),
+    },
+    ALREADY_REGISTERED: {
+      subject: 'You already have an account',
+      body: ({ link }) => ({
+        paragraphs: [
+          'Somebody, perhaps you, tried to sign up with this email address. It has an account already, so no second one was made.',
+          'Sign in with the password you have. If you no longer know it, set a new one.',
+        ],
+        action: { label: 'Set a new password', link },
+        notes: [
+          'The link works once, within 30 minutes.',
+          'If you did not try to sign up, ignore this letter: nothing has changed.',
+        ],
+      }),
+    },
+    RESET_PASSWORD: {
+      subject: 'Set a new password',
+      body: ({ link }) => ({
+        paragraphs: ['We were asked for a new password for your account.'],
+        action: { label: 'Set a new password', link },
+        notes: [
+          'The link works once, within 30 minutes. It replaces the links of earlier letters.',
+          'If you did not ask for it, ignore this letter: your password stays as it is.',
+        ],
+      }),
+    },
+    PASSWORD_CHANGED: {
+      subject: 'Your password was changed',
+      body: ({ when, ip }) => ({
+        paragraphs: [
+          `The password of your account was changed on ${when}, from ${ip}.`,
+          'Your other sessions were signed out.',
+        ],
+        notes: [
+          'If this was not you, ask for a new password on the sign-in page at once, and check that the account still has your email address.',
+        ],
+      }),
+    },
+    EMAIL_CHANGE_CONFIRM: {
+      subject: 'Confirm your new email address',
+      body: ({ link }) => ({
+        paragraphs: [
+          'This address is to become the email address of your account. Until you confirm it, the old one stays.',
+        ],
+        action: { label: 'Confirm new address', link },
+        notes: [
+          'The link works once, within 30 minutes.',
+          'If you did not ask for it, ignore this letter: nothing will change.',
+        ],
+      }),
+    },
+    EMAIL_CHANGE_WARNING: {
+      subject: 'Your email address is about to change',
+      body: ({ newEmailMasked, link }) => ({
+        paragraphs: [
+          `We were asked to change the email address of your account to ${newEmailMasked}.`,
+          'If this was you, there is nothing to do here: confirm it in the letter to the new address.',
+          'If it was not you, somebody else is using your account. Stop the change, and set a new password afterwards.',
+        ],
+        action: { label: 'Keep my address', link },
+        notes: ['The link works for 72 hours, also after the change.'],
+      }),
+    },
+    EMAIL_CHANGED: {
+      subject: 'Your email address was changed',
+      body: () => ({
+        paragraphs: ['Your account now has a new email address.'],
+        notes: [
+          'If this was not you, use the link in the warning that went to your old address before; it works for 72 hours.',
+        ],
+      }),
+    },
+    RECOVERY_PHRASE_CREATED: {
+      subject: 'A recovery phrase was created',
+      body: () => ({
+        paragraphs: [
+          'A new recovery phrase of 12 words was created for your account. An earlier phrase no longer works.',
+          'Whoever has the phrase can set a new password: keep it offline.',
+        ],
+        notes: [NOT_YOU],
+      }),
+    },
+    ACCOUNT_RECOVERED: {
+      subject: 'Your account was recovered',
+      body: () => ({
+        paragraphs: [
+          'Your recovery phrase was used to set a new password. All sessions were signed out, and the phrase no longer works.',
+          'Create a new phrase after signing in.',
+        ],
+        notes: [
+          'If this was not you, ask for a new password on the sign-in page at once: that locks the other person out.',
+        ],
+      }),
+    },
+    SESSION_REUSE: {
+      subject: 'We signed out one of your sessions',
+      body: ({ when, ip }) => ({
+        paragraphs: [
+          `An outdated sign-in token of yours was used on ${when}, from ${ip}. It may have been copied from one of your devices, so we ended that session.`,
+          'If you find yourself signed out somewhere, just sign in again.',
+        ],
+        notes: ['If you do not recognise this, set a new password and end your other sessions.'],
+      }),
+    },
+    API_KEY_CREATED: {
+      subject: 'An API key was created',
+      body: ({ keyName }) => ({
+        paragraphs: [
+          `A new API key named “${keyName}” was created for your account. It can read what its scopes allow until it expires or you revoke it.`,
+        ],
+        notes: ['If this was not you, revoke the key, set a new password and end your other sessions.'],
+      }),
+    },
+    INVITATION: {
+      subject: 'You are invited',
+      body: ({ username, link, invitedBy }) => ({
+        paragraphs: [
+          `${invitedBy} made an account for you. Its user name is ${username}.`,
+          'Choose a password to begin.',
+        ],
+        action: { label: 'Choose a password', link },
+        notes: [
+          'The link works once, within 24 hours.',
+          'If you do not expect this, ignore this letter: nobody can use the account without the link.',
+        ],
+      }),
+    },
+    ACCOUNT_SUSPENDED: {
+      subject: 'Your account is suspended',
+      body: ({ reason }) => ({
+        paragraphs: [
+          'Your account was suspended. You cannot sign in for now, and all sessions were ended.',
+          `Reason given: ${reason}`,
+        ],
+        notes: ['If you think this is a mistake, write to the people who run this service.'],
+      }),
+    },
+  },
+};

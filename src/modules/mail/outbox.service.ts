@@ -1,0 +1,206 @@
+// Invariants: a letter exists if and only if the transaction that caused it was committed; it ends SENT or DEAD; its
+// links stand in the database only encrypted, and not at all once it is sent or given up. Sending is at least once:
+// a sender killed after the mail server said yes and before `markSent` sends again, under the same key.
+import { createHmac } from 'node:crypto';
+import { and, count, eq, gt, inArray, is, lt, lte, ne, sql } from 'drizzle-orm';
+import { PgTransaction } from 'drizzle-orm/pg-core';
+import { newId } from '../../core/columns.js';
+import type { App } from '../../core/context.js';
+import { type Letter, MailError, parseSender } from '../../core/mailer.js';
+import type { LetterData, LetterKind } from './letter-texts.js';
+import { renderLetter } from './letters.js';
+import { type OutboxEmailRow, outboxEmails } from './mail.table.js';
+
+/** NOTIFY on this channel says that a letter was queued; it arrives with the commit. */
+export const MAIL_CHANNEL = 'credence_mail';
+
+const SECOND = 1_000;
+const HOUR = 3_600 * SECOND;
+const DAY = 24 * HOUR;
+
+/** Letters that anyone can cause by typing in an address: limited, or we would be somebody's mail bomb. */
+const STRANGER_KINDS: LetterKind[] = ['WELCOME_VERIFY', 'VERIFY_EMAIL', 'ALREADY_REGISTERED', 'RESET_PASSWORD'];
+const PER_ADDRESS_HOUR = 3;
+const PER_ADDRESS_DAY = 10;
+const PER_IP_HOUR = 20;
+
+/** Longer than a send can take (20 seconds, see core/mailer), so that a living sender never loses its letter. */
+const LEASE = 60 * SECOND;
+const GIVE_UP_AFTER = DAY;
+const FIRST_PAUSE = 30 * SECOND;
+const LONGEST_PAUSE = HOUR;
+/** A server that wrongly says "for good" (grey lists do) gets two more chances. */
+const PERMANENT_TRIES = 3;
+const KEEP_DAYS = 30;
+
+export interface LetterRequest<K extends LetterKind> {
+  kind: K;
+  /** The stored address, never what a request typed (it may only look the same). */
+  to: string;
+  /** BCP 47; languages without texts get English. */
+  locale: string;
+  userId?: string | null;
+  /** Whoever asked, for the hourly limit. */
+  ip?: string | null;
+  /** Queueing the same key again does nothing. */
+  idempotencyKey?: string;
+  /** A function is called only when the letter will be sent: a link made in it replaces earlier ones only then. */
+  data: LetterData[K] | (() => Promise<LetterData[K]>);
+}
+
+/**
+ * Queues a letter inside the caller's transaction. Answers false when a limit (3 an hour and 10 a day for an address,
+ * 20 an hour for an IP; only letters that strangers can cause) or an earlier letter with this key forbids it: the
+ * caller answers its own caller as if it had been sent.
+ */
+export async function queueLetter<K extends LetterKind>(app: App, request: LetterRequest<K>): Promise<boolean> {
+  if (!is(app.db, PgTransaction)) throw new Error('A letter is queued in the transaction of what causes it');
+  const { kind, to, locale, userId = null, data } = request;
+  const isLimited = STRANGER_KINDS.includes(kind);
+  const ipHash = isLimited && request.ip ? hashIp(app, request.ip) : null;
+  if (isLimited && !(await isWithinLimits(app, { to, ipHash }))) return false;
+  const id = newId();
+  const body = JSON.stringify(typeof data === 'function' ? await data() : data);
+  const queued = await app.db
+    .insert(outboxEmails)
+    .values({
+      id,
+      idempotencyKey: request.idempotencyKey ?? id,
+      kind,
+      recipient: to,
+      locale,
+      userId,
+      ipHash,
+      sealedBody: app.secrets.encrypt('mail', body, id),
+      nextAttemptAt: app.now(),
+      createdAt: app.now(),
+    })
+    .onConflictDoNothing({ target: outboxEmails.idempotencyKey })
+    .returning({ id: outboxEmails.id });
+  if (queued.length === 0) return false;
+  await app.db.execute(sql`select pg_notify(${MAIL_CHANNEL}, '')`);
+  return true;
+}
+
+/** One row of the table for one address or IP, without keeping the IP. */
+function hashIp(app: App, ip: string): string {
+  return createHmac('sha256', app.secrets.derive('letter-ip')).update(ip).digest('base64url');
+}
+
+/**
+ * Counts what was queued and holds a lock on address and IP until the transaction ends, so that parallel requests
+ * queue up and each sees the letters of those before it (without it, fifty at once all count zero).
+ */
+async function isWithinLimits(app: App, { to, ipHash }: { to: string; ipHash: string | null }): Promise<boolean> {
+  const address = to.toLowerCase();
+  const hourAgo = new Date(app.now().getTime() - HOUR);
+  const dayAgo = new Date(app.now().getTime() - DAY);
+  // The two-number form keeps these locks apart from all others; address before IP, always, or two could wait for each other.
+  await app.db.execute(sql`select pg_advisory_xact_lock(hashtext('letters.address'), hashtext(${address}))`);
+  if (ipHash) await app.db.execute(sql`select pg_advisory_xact_lock(hashtext('letters.ip'), hashtext(${ipHash}))`);
+  const [forAddress] = await app.db
+    .select({ day: count(), hour: sql<number>`(count(*) filter (where ${gt(outboxEmails.createdAt, hourAgo)}))::int` })
+    .from(outboxEmails)
+    .where(
+      and(
+        eq(sql`lower(${outboxEmails.recipient})`, address),
+        gt(outboxEmails.createdAt, dayAgo),
+        inArray(outboxEmails.kind, STRANGER_KINDS),
+      ),
+    );
+  if (!forAddress || forAddress.day >= PER_ADDRESS_DAY || forAddress.hour >= PER_ADDRESS_HOUR) return false;
+  if (!ipHash) return true;
+  const forIp = and(eq(outboxEmails.ipHash, ipHash), gt(outboxEmails.createdAt, hourAgo));
+  return (await app.db.$count(outboxEmails, forIp)) < PER_IP_HOUR;
+}
+
+/**
+ * Takes up to `max` letters that are due, the longest waiting first, for 60 seconds. Other senders skip them
+ * meanwhile; if this one dies, they are due again after that.
+ */
+export async function claimLetters(app: App, { max }: { max: number }): Promise<OutboxEmailRow[]> {
+  const now = app.now();
+  const due = app.db
+    .select({ id: outboxEmails.id })
+    .from(outboxEmails)
+    .where(and(eq(outboxEmails.status, 'QUEUED'), lte(outboxEmails.nextAttemptAt, now)))
+    .orderBy(outboxEmails.nextAttemptAt)
+    .limit(max)
+    .for('update', { skipLocked: true });
+  return (
+    app.db
+      .update(outboxEmails)
+      .set({ attempts: sql`${outboxEmails.attempts} + 1`, nextAttemptAt: new Date(now.getTime() + LEASE) })
+      // `any(array(…))` runs the query once; `in (…)` may run it again for each row and take more than `max`.
+      .where(sql`${outboxEmails.id} = any(array(${due}))`)
+      .returning()
+  );
+}
+
+/** The letter of a claimed row. Throws when it cannot be opened (another encryption key) or written. */
+export function openLetter(app: App, row: OutboxEmailRow): Letter {
+  if (row.sealedBody === null) throw new Error('A letter that was sent has no body');
+  const kind = row.kind as LetterKind;
+  const data = JSON.parse(app.secrets.decrypt('mail', row.sealedBody, row.id)) as LetterData[LetterKind];
+  const { from } = app.config.mail;
+  const rendered = renderLetter(kind, data, { locale: row.locale, brand: parseSender(from).name || 'Credence' });
+  return { ...rendered, to: row.recipient, from, idempotencyKey: row.idempotencyKey };
+}
+
+/** The mail server took it. Also right when the lease ran out meanwhile: sent is sent. */
+export async function markSent(app: App, { id }: { id: string }): Promise<void> {
+  await app.db
+    .update(outboxEmails)
+    .set({ status: 'SENT', sealedBody: null, sentAt: app.now(), lastError: null })
+    .where(and(eq(outboxEmails.id, id), eq(outboxEmails.status, 'QUEUED')));
+}
+
+/**
+ * It was not taken: due again after a pause that doubles from 30 seconds to an hour, for 24 hours, then DEAD; refused
+ * for good, DEAD after the third time. Does nothing when another sender has taken the letter since.
+ */
+export async function markFailed(
+  app: App,
+  options: { row: OutboxEmailRow; error: unknown },
+): Promise<'retry' | 'dead'> {
+  const { row, error } = options;
+  const now = app.now().getTime();
+  const pause = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (row.attempts - 1)) * (0.75 + Math.random() / 2);
+  const isPermanent = error instanceof MailError && error.permanent;
+  const isOver =
+    now + pause > row.createdAt.getTime() + GIVE_UP_AFTER || (isPermanent && row.attempts >= PERMANENT_TRIES);
+  await app.db
+    .update(outboxEmails)
+    .set({
+      lastError: error instanceof MailError ? error.code : 'EINTERNAL',
+      ...(isOver ? { status: 'DEAD', sealedBody: null } : { nextAttemptAt: new Date(now + pause) }),
+    })
+    .where(
+      and(
+        eq(outboxEmails.id, row.id),
+        eq(outboxEmails.status, 'QUEUED'),
+        // The number of the attempt is the fence: a sender that woke up late must not undo another's work.
+        eq(outboxEmails.attempts, row.attempts),
+      ),
+    );
+  return isOver ? 'dead' : 'retry';
+}
+
+/** Seconds that the oldest due letter has waited since it was queued; 0 when none is. For the gauge and the health page. */
+export async function outboxAgeSeconds(app: App): Promise<number> {
+  const [row] = await app.db
+    .select({ oldest: sql<Date | null>`min(${outboxEmails.createdAt})`.mapWith(outboxEmails.createdAt) })
+    .from(outboxEmails)
+    .where(eq(outboxEmails.status, 'QUEUED'));
+  return row?.oldest ? Math.max(0, (app.now().getTime() - row.oldest.getTime()) / SECOND) : 0;
+}
+
+/** Forgets letters that were sent or given up, 30 days after they were queued. Answers how many. */
+export async function deleteOldLetters(app: App): Promise<number> {
+  const before = new Date(app.now().getTime() - KEEP_DAYS * DAY);
+  const deleted = await app.db
+    .delete(outboxEmails)
+    .where(and(ne(outboxEmails.status, 'QUEUED'), lt(outboxEmails.createdAt, before)))
+    .returning({ id: outboxEmails.id });
+  return deleted.length;
+}
