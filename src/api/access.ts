@@ -1,0 +1,178 @@
+// The security card: which level each field asks for. What is not on this page is refused. Levels are pure checks on
+// an already resolved viewer: graphql-shield turns a rule that throws into a silent no and its own default is to
+// allow, so nothing here does I/O and both roots end in a refusal.
+import { createRequire } from 'node:module';
+import { GraphQLSchema } from 'graphql';
+import type { applyMiddleware as ApplyMiddleware } from 'graphql-middleware';
+import type { rule as Rule, shield as Shield } from 'graphql-shield';
+import type { Context, Viewer } from '../core/context.js';
+import { AppError, type ErrorCode } from '../core/errors.js';
+import { FRESH_MS } from '../modules/auth/sessions.service.js';
+import { takeFieldLimit } from './limits.js';
+import { checkText } from './text-check.js';
+
+// Both by require: graphql-shield's ES build does not load on Node 23 or newer, and the two must share one copy.
+const require = createRequire(import.meta.url);
+const { rule, shield } = require('graphql-shield') as { rule: typeof Rule; shield: typeof Shield };
+const { applyMiddleware } = require('graphql-middleware') as { applyMiddleware: typeof ApplyMiddleware };
+
+export interface Level {
+  /** As printed in the schema and the documentation. */
+  readonly name: string;
+  /** The code to refuse with, or undefined to let pass. `parent` is the object a field belongs to. */
+  readonly check: (viewer: Viewer, now: Date, parent?: unknown) => ErrorCode | undefined;
+}
+
+const stranger = (viewer: Viewer): ErrorCode => (viewer.kind === 'anonymous' ? (viewer.refusal ?? 'UNAUTHENTICATED') : 'UNAUTHENTICATED');
+const outsider = (viewer: Viewer): ErrorCode => (viewer.kind === 'anonymous' ? (viewer.refusal ?? 'UNAUTHENTICATED') : 'FORBIDDEN');
+
+const PUBLIC: Level = { name: 'PUBLIC', check: () => undefined };
+
+type Person = Extract<Viewer, { kind: 'user' | 'admin' }>;
+
+/** `† `: fields that serve every kind of account say so with 'all kinds'; the others are for users. */
+function personal(name: string, options: { admins: boolean; refuse?: (viewer: Person, now: Date) => ErrorCode | undefined }): Level {
+  return {
+    name,
+    check(viewer, now) {
+      if (viewer.kind !== 'user' && !(options.admins && viewer.kind === 'admin')) return stranger(viewer);
+      return options.refuse?.(viewer, now);
+    },
+  };
+}
+
+const unverified = (viewer: Person): ErrorCode | undefined => (viewer.kind === 'user' && !viewer.emailVerified ? 'EMAIL_NOT_VERIFIED' : undefined);
+const stale = (viewer: Person, now: Date): ErrorCode | undefined =>
+  unverified(viewer) ?? (now.getTime() - viewer.authenticatedAt.getTime() > FRESH_MS ? 'REAUTHENTICATION_REQUIRED' : undefined);
+
+const AUTHENTICATED_ALL_KINDS = personal('AUTHENTICATED', { admins: true });
+const VERIFIED = personal('VERIFIED', { admins: false, refuse: unverified });
+const VERIFIED_ALL_KINDS = personal('VERIFIED', { admins: true, refuse: unverified });
+const FRESH = personal('FRESH', { admins: false, refuse: stale });
+
+/** A person's own API key may read this too, when it holds the scope. Never used on anything that changes. */
+function orApiKey(level: Level, scope: string): Level {
+  return {
+    name: level.name,
+    check(viewer, now, parent) {
+      if (viewer.kind !== 'apiKey') return level.check(viewer, now, parent);
+      if (!viewer.scopes.includes(scope)) return 'FORBIDDEN';
+      return viewer.emailVerified ? undefined : 'EMAIL_NOT_VERIFIED';
+    },
+  };
+}
+
+function service(scope: string): Level {
+  return {
+    name: `INTERNAL_SERVICE(${scope})`,
+    check: (viewer) => (viewer.kind === 'service' && viewer.scopes.includes(scope) ? undefined : outsider(viewer)),
+  };
+}
+
+function admin(permission: string): Level {
+  return {
+    name: `ADMIN(${permission})`,
+    check: (viewer) => (viewer.kind === 'admin' && viewer.permissions.includes(permission) ? undefined : outsider(viewer)),
+  };
+}
+
+const ANY_ADMIN: Level = { name: 'ADMIN', check: (viewer) => (viewer.kind === 'admin' ? undefined : outsider(viewer)) };
+
+/** Support staff of level n or above, or an admin who holds the permission. */
+function staff(level: 1 | 2 | 3, permission: string): Level {
+  return { name: `STAFF(${level}, ${permission})`, check: admin(permission).check };
+}
+
+/** On fields of an object: the person it belongs to, or the level named. */
+function ownerOr(level: Level, apiKeyScope?: string): Level {
+  return {
+    name: `OWNER or ${level.name}`,
+    check(viewer, now, parent) {
+      const ownerId = (parent as { id?: unknown } | undefined)?.id;
+      if (viewer.kind === 'user' && viewer.id === ownerId) return undefined;
+      if (viewer.kind === 'apiKey' && viewer.id === ownerId) return apiKeyScope && viewer.scopes.includes(apiKeyScope) ? undefined : 'FORBIDDEN';
+      return level.check(viewer, now) === undefined ? undefined : 'FORBIDDEN';
+    },
+  };
+}
+
+const OWNER_OR_STAFF = ownerOr(staff(2, 'users:read'));
+
+export const ACCESS = {
+  Query: {
+    // accounts
+    me: orApiKey(VERIFIED, 'account:read'),
+  },
+  Mutation: {
+    // accounts
+    register: PUBLIC,
+    login: PUBLIC,
+    verifyEmail: PUBLIC,
+    resendVerificationEmail: PUBLIC,
+  },
+} satisfies Record<string, Record<string, Level>>;
+
+/** Counted by the tighter limit, and allowed once in an operation: the fields that guess, pay or change credentials. */
+export const SIGN_IN_FAMILY: ReadonlySet<string> = new Set([
+  'register',
+  'login',
+  'verifyEmail',
+  'resendVerificationEmail',
+]);
+
+/** Further fields that may stand once in an operation. */
+const ONCE: readonly string[] = [];
+
+export const SENSITIVE_FIELDS: ReadonlySet<string> = new Set([...SIGN_IN_FAMILY, ...ONCE]);
+
+const ROOTS = new Set(['Query', 'Mutation']);
+const REFUSED: Level = { name: 'NOBODY', check: (viewer) => outsider(viewer) };
+
+/** One shield rule for one field: the limit first (a refused caller is counted too), then the level, then the text. */
+function guard(typeName: string, fieldName: string, level: Level) {
+  const isRoot = ROOTS.has(typeName);
+  const family = SIGN_IN_FAMILY.has(fieldName) ? 'auth' : 'default';
+  return rule(`${typeName}.${fieldName}`, { cache: 'no_cache' })(
+    async (parent: unknown, args: Record<string, unknown>, context: Context) => {
+      if (isRoot) {
+        const limited = await takeFieldLimit(context, { field: fieldName, family });
+        if (limited) return limited;
+      }
+      const code = level.check(context.viewer, context.app.now(), parent);
+      if (code) return new AppError(code);
+      return checkText(args) ?? true;
+    },
+  );
+}
+
+/** The schema with its guards on: every root field, and every field that this page names. Nothing else is wrapped. */
+export function applyAccess(schema: GraphQLSchema): GraphQLSchema {
+  const page: Record<string, Record<string, Level>> = ACCESS;
+  const tree: Record<string, Record<string, ReturnType<typeof guard>>> = {};
+  for (const [typeName, levels] of Object.entries(page)) {
+    const guards: Record<string, ReturnType<typeof guard>> = {};
+    for (const [fieldName, level] of Object.entries(levels)) guards[fieldName] = guard(typeName, fieldName, level);
+    if (ROOTS.has(typeName)) guards['*'] = guard(typeName, '*', REFUSED);
+    tree[typeName] = guards;
+  }
+  const everything = shield(tree, {
+    allowExternalErrors: true,
+    fallbackRule: guard('*', '*', REFUSED),
+    fallbackError: new AppError('FORBIDDEN'),
+  }).generate(schema) as Record<string, Record<string, never>>;
+  // Shield wraps every field of every type, which makes lists several times slower: what is not on the page (of a
+  // type other than the roots) carries no level and needs no wrapper.
+  const wrapped: Record<string, Record<string, never>> = {};
+  for (const [typeName, fields] of Object.entries(everything)) {
+    const levels = page[typeName];
+    if (!levels) continue;
+    wrapped[typeName] = Object.fromEntries(Object.entries(fields).filter(([name]) => ROOTS.has(typeName) || name in levels));
+  }
+  return applyMiddleware(schema, wrapped);
+}
+
+/** The level of a field as printed, if it has one of its own. */
+export function levelOf(typeName: string, fieldName: string): string | undefined {
+  const page: Record<string, Record<string, Level>> = ACCESS;
+  return page[typeName]?.[fieldName]?.name;
+}

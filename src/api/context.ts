@@ -1,0 +1,99 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Actor, App, Context, Viewer } from '../core/context.js';
+import { AppError } from '../core/errors.js';
+import { isInCidrs } from '../core/network.js';
+import { findApiKey } from '../modules/auth/api-keys.service.js';
+import { findSession } from '../modules/auth/sessions.service.js';
+import { findServiceByKey } from '../modules/services/service-keys.service.js';
+
+const ANONYMOUS: Viewer = { kind: 'anonymous' };
+const refused = (refusal: 'UNAUTHENTICATED' | 'TOKEN_EXPIRED' | 'TOKEN_INVALID' | 'ACCOUNT_SUSPENDED' | 'IP_NOT_ALLOWED'): Viewer => ({
+  kind: 'anonymous',
+  refusal,
+});
+
+async function viewerOfAccessToken(app: App, token: string): Promise<Viewer> {
+  let claims: Awaited<ReturnType<App['tokens']['verify']>>;
+  try {
+    claims = await app.tokens.verify(token, app.now());
+  } catch (error) {
+    return refused(error instanceof AppError && error.code === 'TOKEN_EXPIRED' ? 'TOKEN_EXPIRED' : 'TOKEN_INVALID');
+  }
+  const session = await findSession(app, claims.sessionId);
+  if (!session || session.revokedAt || session.expiresAt <= app.now()) return refused('UNAUTHENTICATED');
+  if (session.accountId !== claims.subject || session.kind !== claims.kind) return refused('TOKEN_INVALID');
+  if (session.suspended) return refused(session.kind === 'user' ? 'ACCOUNT_SUSPENDED' : 'UNAUTHENTICATED');
+  const { accountId: id, sessionId, authenticatedAt } = session;
+  if (session.kind === 'admin') return { kind: 'admin', id, sessionId, authenticatedAt, permissions: session.permissions ?? [] };
+  return { kind: 'user', id, sessionId, authenticatedAt, emailVerified: session.emailVerified };
+}
+
+async function viewerOfApiKey(app: App, options: { key: string; ip: string }): Promise<Viewer> {
+  const found = await findApiKey(app, options.key);
+  if (!found) return refused('UNAUTHENTICATED');
+  if (found.state === 'EXPIRED') return refused('TOKEN_EXPIRED');
+  if (found.state === 'SUSPENDED') return refused('ACCOUNT_SUSPENDED');
+  if (found.state !== 'VALID') return refused('UNAUTHENTICATED');
+  if (found.ipAllowList.length > 0 && !isInCidrs(options.ip, found.ipAllowList)) return refused('IP_NOT_ALLOWED');
+  return { kind: 'apiKey', id: found.userId, keyId: found.keyId, scopes: found.scopes, emailVerified: found.emailVerified };
+}
+
+/**
+ * Who is asking. A credential that is not accepted makes an anonymous viewer that remembers why: public fields (a
+ * refresh with an expired access token beside it, say) still work, the others are refused with the reason.
+ *
+ * @throws BAD_USER_INPUT when a request carries two credentials: no confused deputies (K7)
+ */
+async function resolveViewer(app: App, options: { authorization: string | undefined; apiKey: string | undefined; ip: string }): Promise<Viewer> {
+  const { authorization, apiKey, ip } = options;
+  if (authorization !== undefined && apiKey !== undefined) {
+    throw new AppError('BAD_USER_INPUT', { message: 'Send either Authorization or X-API-Key, not both.' });
+  }
+  if (apiKey !== undefined) {
+    const service = await findServiceByKey(app, apiKey);
+    return service ? { kind: 'service', id: service.serviceId, name: service.name, scopes: service.scopes } : refused('UNAUTHENTICATED');
+  }
+  if (authorization === undefined) return ANONYMOUS;
+  const token = /^Bearer +([^\s]{1,4096})$/i.exec(authorization)?.[1];
+  if (token === undefined) return refused('TOKEN_INVALID');
+  return token.startsWith('crd_') ? viewerOfApiKey(app, { key: token, ip }) : viewerOfAccessToken(app, token);
+}
+
+const ACTOR_KINDS = { anonymous: 'ANONYMOUS', user: 'USER', apiKey: 'USER', service: 'SERVICE', admin: 'ADMIN' } as const;
+
+function actorOf(viewer: Viewer, request: { ip: string; userAgent: string | undefined; id: string }): Actor {
+  return {
+    kind: ACTOR_KINDS[viewer.kind],
+    id: viewer.kind === 'anonymous' ? null : viewer.id,
+    ip: request.ip,
+    userAgent: request.userAgent?.toWellFormed().replaceAll('\0', '').slice(0, 300) ?? null,
+    requestId: request.id,
+  };
+}
+
+const COOKIE = '__Host-credence_refresh';
+
+function refreshCookieOf(request: FastifyRequest, reply: FastifyReply): Context['refreshCookie'] {
+  const attributes = { path: '/', httpOnly: true, secure: true, sameSite: 'strict' } as const;
+  return {
+    read: () => request.cookies[COOKIE],
+    write: (token, expires) =>
+      token === null ? reply.clearCookie(COOKIE, attributes) : reply.setCookie(COOKIE, token, { ...attributes, ...(expires && { expires }) }),
+  };
+}
+
+const single = (header: string | string[] | undefined) => (Array.isArray(header) ? header.join(', ') : header);
+
+/** One request's context: headers → viewer. */
+export async function createContext(app: App, http: { request: FastifyRequest; reply: FastifyReply; ip: string }): Promise<Context> {
+  const { request, reply, ip } = http;
+  const { authorization } = request.headers;
+  const viewer = await resolveViewer(app, { authorization, apiKey: single(request.headers['x-api-key']), ip });
+  return {
+    app,
+    viewer,
+    actor: actorOf(viewer, { ip, userAgent: request.headers['user-agent'], id: request.id }),
+    loaders: new Map(),
+    refreshCookie: refreshCookieOf(request, reply),
+  };
+}

@@ -1,0 +1,47 @@
+import { type DocumentNode, Kind } from 'graphql';
+import { LRUCache } from 'lru-cache';
+import { type Analysis, analyseDocument, judge, parseDocument } from './document-limits.js';
+
+interface Known {
+  readonly document: DocumentNode;
+  /** By operation name; '' for "the only one". */
+  readonly analyses: Map<string, Analysis>;
+}
+
+export interface Documents {
+  /** Parses and judges the document; throws GRAPHQL_PARSE_FAILED or GRAPHQL_VALIDATION_FAILED. */
+  require(
+    operation: { query: string; operationName: string | undefined; variables: Record<string, unknown> },
+    caller: { isService: boolean; introspection: boolean },
+  ): void;
+}
+
+/** Documents seen before, bounded: one not seen before costs about ten times a known one. */
+export function createDocuments(): Documents {
+  const known = new LRUCache<string, Known>({ max: 1000, maxSize: 4_000_000, sizeCalculation: (_, query) => query.length + 1 });
+
+  function find(query: string): Known {
+    let entry = known.get(query);
+    if (!entry) {
+      entry = { document: parseDocument(query), analyses: new Map() };
+      known.set(query, entry);
+    }
+    return entry;
+  }
+
+  return {
+    require({ query, operationName, variables }, caller) {
+      const { document, analyses } = find(query);
+      const name = operationName ?? '';
+      let analysis = analyses.get(name);
+      if (!analysis) {
+        analysis = analyseDocument(document, operationName);
+        // Names that the document does not hold are the caller's to invent: they are not remembered.
+        const holds = document.definitions.some((node) => node.kind === Kind.OPERATION_DEFINITION && node.name?.value === name);
+        if (holds || name === '') analyses.set(name, analysis);
+      }
+      const refusal = judge(analysis, { variables, ...caller });
+      if (refusal) throw refusal;
+    },
+  };
+}

@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto';
+import cookie from '@fastify/cookie';
+import cors from '@fastify/cors';
+import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import type { App } from '../core/context.js';
+import { AppError, statusOf } from '../core/errors.js';
+import { clientAddress } from '../core/network.js';
+import { mountHealth } from './doors/health.js';
+import { mountJwks } from './doors/jwks.js';
+import { mountMailbox } from './doors/mailbox.js';
+import { mountMetrics } from './doors/metrics.js';
+import { mountPages } from './doors/pages.js';
+import { mountPlayground } from './doors/playground.js';
+import { formatError, retryAfterOf } from './errors.js';
+import { mountGraphql } from './graphql.js';
+import { createSchema } from './schema.js';
+
+const BODY_LIMIT = 1_000_000;
+const REQUEST_ID = /^[A-Za-z0-9._-]{8,64}$/;
+
+/** What every answer carries; doors that serve a page replace the policy with their own (OWASP secure headers). */
+const SECURITY_HEADERS: Record<string, string> = {
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-site',
+  'cache-control': 'no-store',
+};
+const HSTS = 'max-age=31536000; includeSubDomains';
+
+/** What Fastify itself refuses, in our codes. */
+function httpError(error: FastifyError): AppError | undefined {
+  if (error.statusCode === undefined || error.statusCode >= 500) return undefined;
+  const message = { 413: 'The body is too large.', 415: 'Send application/json in UTF-8.' }[error.statusCode];
+  return new AppError('BAD_USER_INPUT', { message: message ?? 'The request could not be read.' });
+}
+
+function addCommonHooks(server: FastifyInstance, app: App): void {
+  server.decorateRequest('clientIp', '');
+  server.addHook('onRequest', async (request, reply) => {
+    request.clientIp = clientAddress(request.raw.socket.remoteAddress, request.headers['x-forwarded-for'], app.config.server.trustProxy);
+    reply.headers(SECURITY_HEADERS);
+    if (app.config.server.publicUrl.startsWith('https:')) reply.header('strict-transport-security', HSTS);
+    reply.header('x-request-id', request.id);
+    // No decompression (G17) and one charset (G16).
+    if (request.headers['content-encoding']) throw Object.assign(new Error('encoding'), { statusCode: 415 });
+    const charset = /charset="?([^";\s]+)/i.exec(request.headers['content-type'] ?? '')?.[1];
+    if (charset && charset.toLowerCase() !== 'utf-8') throw Object.assign(new Error('charset'), { statusCode: 415 });
+  });
+  server.setErrorHandler((error: FastifyError, request, reply) => {
+    const refusal = error instanceof AppError ? error : (httpError(error) ?? error);
+    const formatted = formatError(refusal, { log: app.log, requestId: request.id });
+    const status = error.statusCode && error.statusCode < 500 ? error.statusCode : undefined;
+    const retryAfter = retryAfterOf([formatted]);
+    if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter));
+    const code = formatted.extensions?.code as AppError['code'];
+    return reply.code(error instanceof AppError ? statusOf(code) : (status ?? statusOf(code))).send({ errors: [formatted] });
+  });
+  server.setNotFoundHandler((request, reply) => {
+    const formatted = formatError(new AppError('NOT_FOUND'), { log: app.log, requestId: request.id });
+    return reply.code(404).send({ errors: [formatted] });
+  });
+}
+
+export interface Server {
+  readonly fastify: FastifyInstance;
+  /** Says "not ready" from now on; what runs is finished by `close`. */
+  drain(): void;
+}
+
+/** The edge: every door, mounted. Listening is the caller's. */
+export async function createServer(app: App): Promise<Server> {
+  let draining = false;
+  const server = Fastify({
+    logger: false,
+    bodyLimit: BODY_LIMIT,
+    genReqId: (raw) => {
+      const given = raw.headers['x-request-id'];
+      return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+    },
+    // Addresses are our own business (core/network); Fastify's reading of proxy headers stays off.
+    trustProxy: false,
+    forceCloseConnections: 'idle',
+    requestTimeout: 30_000,
+    routerOptions: { maxParamLength: 200 },
+  });
+  server.removeContentTypeParser('text/plain');
+  addCommonHooks(server, app);
+  await server.register(cookie);
+  await server.register(cors, {
+    origin: app.config.server.corsOrigins,
+    credentials: app.config.tokens.refreshCookie,
+    methods: ['GET', 'POST'],
+    allowedHeaders: ['authorization', 'content-type', 'x-api-key', 'x-request-id', 'apollo-require-preflight', 'x-apollo-operation-name'],
+    exposedHeaders: ['retry-after', 'x-request-id'],
+    maxAge: 600,
+  });
+  await mountGraphql(server, { app, schema: createSchema() });
+  mountHealth(server, app, { isDraining: () => draining });
+  mountMetrics(server, app);
+  mountJwks(server, app);
+  mountMailbox(server, app);
+  mountPlayground(server, app);
+  return { fastify: server, drain: () => void (draining = true) };
+}

@@ -1,0 +1,41 @@
+import type { Config } from './core/config.js';
+import type { App } from './core/context.js';
+import { openDatabase } from './core/database.js';
+import { createLimiter } from './core/limiter.js';
+import { createLogger } from './core/logger.js';
+import { createMailer } from './core/mailer.js';
+import { createMetrics } from './core/metrics.js';
+import { createPasswords } from './core/passwords.js';
+import { createRefreshTokens, createSecrets, loadEncryptionKey } from './core/secrets.js';
+import { createTokens } from './core/tokens.js';
+
+/** Everything one process owns, from its configuration; tests hand in what they replace. */
+export async function createApp(config: Config, overrides: Partial<App> = {}): Promise<App> {
+  const log = overrides.log ?? createLogger(config.log);
+  const secrets = overrides.secrets ?? createSecrets(loadEncryptionKey(config));
+  const database = overrides.database ?? (await openDatabase(config.database, log));
+  return {
+    config,
+    log,
+    secrets,
+    database,
+    db: database.db,
+    sql: database.sql,
+    tokens: createTokens(config),
+    refreshTokens: createRefreshTokens(secrets),
+    passwords: createPasswords(config.passwords),
+    mailer: createMailer(config),
+    limiter: createLimiter({ redisUrl: config.redisUrl }),
+    metrics: createMetrics(),
+    now: () => new Date(),
+    ...overrides,
+  };
+}
+
+/** Lets go of everything, in the order in which things lean on each other. */
+export async function closeApp(app: App): Promise<void> {
+  await app.passwords.close();
+  await app.mailer.close();
+  await app.limiter.close();
+  await app.database.close();
+}

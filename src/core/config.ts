@@ -1,0 +1,250 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseEnv } from 'node:util';
+
+/** Everything that can be set, by concern. Built once; nothing else reads the environment. */
+export interface Config {
+  environment: 'development' | 'production' | 'test';
+  server: {
+    host: string;
+    port: number;
+    /** Where people and services reach Credence; the token issuer; the host of links. */
+    publicUrl: string;
+    frontendUrl: string | undefined;
+    corsOrigins: string[];
+    trustProxy: string[];
+  };
+  dataDir: string;
+  database:
+    | { kind: 'pglite'; /** undefined: in memory */ directory: string | undefined; loadFrom?: Blob }
+    | { kind: 'postgres'; url: string; connections: number };
+  redisUrl: string | undefined;
+  firstAdmin: { username: string; email: string; password: string | undefined };
+  firstServiceKey: string | undefined;
+  /** 32 bytes, base64 or hex. Generated into the data directory when absent outside production. */
+  encryptionKey: string | undefined;
+  tokens: { algorithm: 'EdDSA' | 'ES256' | 'RS256' | 'HS256'; accessTtlSeconds: number; refreshCookie: boolean };
+  limits: { authPerMinute: number; defaultPerMinute: number };
+  passwords: { minLength: number; memoryKiB: number; iterations: number; parallelism: number };
+  registration: { confirmFirst: boolean };
+  graphql: { introspection: boolean; playground: boolean };
+  mail: { transport: 'mailbox' | 'smtp'; smtpUrl: string | undefined; from: string };
+  log: { level: string; pretty: boolean };
+  metricsToken: string | undefined;
+}
+
+interface Setting {
+  /** As `.env.example` shows it; undefined means there is no default. */
+  readonly default?: string;
+  /** What a default that depends on others looks like, for the example file. */
+  readonly shownDefault?: string;
+  readonly meaning: string;
+}
+
+/** Every environment variable, in the order of `.env.example` (a test keeps that file equal to this list). */
+export const SETTINGS = {
+  NODE_ENV: { default: 'development', meaning: 'development, production or test. Production refuses weak settings and hides playground, introspection and mailbox.' },
+  HOST: { default: '127.0.0.1', meaning: 'Address to listen on; 0.0.0.0 for every interface.' },
+  PORT: { default: '4000', meaning: 'Port to listen on; 0 picks a free one.' },
+  PUBLIC_URL: { shownDefault: 'http://127.0.0.1:4000', meaning: 'Where this server is reached from outside: the host of links in letters, and the issuer of tokens.' },
+  FRONTEND_URL: { meaning: 'Your single-page app. Links in letters lead there; without it, to small pages of this server.' },
+  DATABASE_URL: { meaning: 'postgres://user:password@host:5432/name. Without it, an embedded PostgreSQL (PGlite) in DATA_DIR.' },
+  DATABASE_CONNECTIONS: { default: '10', meaning: 'Connections to PostgreSQL that one instance may hold, 4 to 200.' },
+  REDIS_URL: { meaning: 'redis://host:6379. Needed for exact rate limits over several instances.' },
+  DATA_DIR: { default: './data', meaning: 'Embedded database, generated keys and the development mailbox.' },
+  CORS_ORIGINS: { default: '', meaning: 'Origins of browser apps, separated by commas. FRONTEND_URL is always one of them.' },
+  TRUST_PROXY: { default: '', meaning: 'CIDRs of the proxies in front, separated by commas; only they may say who the client is.' },
+  ADMIN_USERNAME: { default: 'admin', meaning: 'User name of the first admin, made at the first start.' },
+  ADMIN_EMAIL: { default: 'admin@localhost.localdomain', meaning: 'Email address of the first admin.' },
+  ADMIN_PASSWORD: { meaning: 'Password of the first admin; generated and printed once when absent.' },
+  INTERNAL_SERVICE_KEY: { meaning: 'Key of the first service (crd_svc_…); generated and printed once when absent.' },
+  ENCRYPTION_KEY: { meaning: '32 random bytes (base64 or hex) that seal private keys and letters. Generated into DATA_DIR when absent; required in production.' },
+  ACCESS_TOKEN_TTL: { default: '600', meaning: 'Seconds an access token lives, 60 to 3600.' },
+  JWT_ALGORITHM: { default: 'EdDSA', meaning: 'EdDSA, ES256, RS256 or HS256.' },
+  REFRESH_COOKIE: { default: 'false', meaning: 'true: the refresh token travels only in a __Host- cookie.' },
+  RATE_LIMIT_AUTH: { default: '100', meaning: 'Sign-in family fields a minute for each client address.' },
+  RATE_LIMIT_DEFAULT: { default: '1000', meaning: 'Every other field a minute for each client address.' },
+  PASSWORD_MIN_LENGTH: { default: '12', meaning: 'Shortest password, 8 to 64 characters.' },
+  ARGON2_MEMORY_KIB: { default: '19456', meaning: 'Argon2id memory in KiB, 19456 to 262144.' },
+  ARGON2_ITERATIONS: { default: '2', meaning: 'Argon2id passes, 2 to 10.' },
+  REGISTRATION_CONFIRM_FIRST: { default: 'false', meaning: 'true: register answers alike for known and new addresses, and tokens come after verification.' },
+  INTROSPECTION: { shownDefault: 'true outside production', meaning: 'Whether the schema may be asked for.' },
+  PLAYGROUND: { shownDefault: 'true outside production', meaning: 'Whether GET /playground is served.' },
+  MAIL_TRANSPORT: { shownDefault: 'mailbox outside production', meaning: 'mailbox (read at /dev/mailbox) or smtp.' },
+  SMTP_URL: { meaning: 'smtp://user:password@host:587 (STARTTLS) or smtps://host:465.' },
+  MAIL_FROM: { default: 'Credence <no-reply@localhost.localdomain>', meaning: 'Sender of letters.' },
+  LOG_LEVEL: { default: 'info', meaning: 'fatal, error, warn, info, debug, trace or silent.' },
+  METRICS_TOKEN: { meaning: 'Bearer token for /metrics and the details of /health; without it only this machine may read them.' },
+} as const satisfies Record<string, Setting>;
+
+type Name = keyof typeof SETTINGS;
+export type Environment = Partial<Record<Name, string>>;
+
+/** All complaints about a configuration at once. */
+export class ConfigError extends Error {
+  constructor(readonly complaints: readonly string[]) {
+    super(`The configuration cannot be used:\n${complaints.map((line) => `  - ${line}`).join('\n')}`);
+    this.name = 'ConfigError';
+  }
+}
+
+/** The environment over `.env` (in the working directory) over nothing. Unset and empty are the same. */
+export function readEnvironment(env: NodeJS.ProcessEnv = process.env, file = resolve('.env')): Environment {
+  let fromFile: NodeJS.Dict<string> = {};
+  try {
+    fromFile = parseEnv(readFileSync(file, 'utf8'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  const values: Environment = {};
+  for (const name of Object.keys(SETTINGS) as Name[]) {
+    const value = (env[name] ?? fromFile[name])?.trim();
+    if (value) values[name] = value;
+  }
+  return values;
+}
+
+class Reader {
+  readonly complaints: string[] = [];
+  constructor(private readonly values: Environment) {}
+
+  text(name: Name): string | undefined {
+    const setting: Setting = SETTINGS[name];
+    return this.values[name] ?? (setting.default || undefined);
+  }
+
+  oneOf<T extends string>(name: Name, choices: readonly T[], fallback?: T): T {
+    const value = this.values[name] ?? fallback ?? this.text(name);
+    const found = choices.find((choice) => choice === value);
+    if (found === undefined) this.complaints.push(`${name} must be one of ${choices.join(', ')}.`);
+    return found ?? (choices[0] as T);
+  }
+
+  whole(name: Name, min: number, max: number): number {
+    const text = this.text(name) ?? '';
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < min || value > max) {
+      this.complaints.push(`${name} must be a whole number from ${min} to ${max}.`);
+      return min;
+    }
+    return value;
+  }
+
+  flag(name: Name, fallback?: boolean): boolean {
+    const value = this.values[name] ?? (fallback === undefined ? this.text(name) : String(fallback));
+    if (value !== 'true' && value !== 'false') this.complaints.push(`${name} must be true or false.`);
+    return value === 'true';
+  }
+
+  url(name: Name, protocols: readonly string[]): string | undefined {
+    const value = this.text(name);
+    if (value === undefined) return undefined;
+    const parsed = URL.parse(value);
+    if (parsed && protocols.includes(parsed.protocol)) return value.replace(/\/+$/, '');
+    // The value itself may hold a password: it is never repeated.
+    this.complaints.push(`${name} must be a URL that begins with ${protocols.join('// or ')}//.`);
+    return undefined;
+  }
+
+  list(name: Name): string[] {
+    return (this.text(name) ?? '')
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== '');
+  }
+}
+
+function checkOrigins(reader: Reader, origins: readonly string[], production: boolean): void {
+  for (const origin of origins) {
+    if (origin === '*') {
+      reader.complaints.push('CORS_ORIGINS must not hold "*": credentials are sent, so each origin has to be named.');
+    } else if (URL.parse(origin)?.origin !== origin) {
+      reader.complaints.push(`CORS_ORIGINS: "${origin}" is not an origin like https://app.example.com.`);
+    } else if (production && origin.startsWith('http://')) {
+      reader.complaints.push(`CORS_ORIGINS: "${origin}" must use https in production.`);
+    }
+  }
+}
+
+/** 32 bytes written as hex or base64; undefined when the text is anything else or too regular to be random. */
+export function parseEncryptionKey(text: string): Buffer | undefined {
+  const key = /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, 'hex') : Buffer.from(text, 'base64');
+  return key.length === 32 && new Set(key).size >= 16 ? key : undefined;
+}
+
+function checkProduction(reader: Reader, config: Config): void {
+  if (config.environment !== 'production') return;
+  if (!config.encryptionKey) reader.complaints.push('ENCRYPTION_KEY is required in production (make one with: openssl rand -base64 32).');
+  if (!config.server.publicUrl.startsWith('https://')) reader.complaints.push('PUBLIC_URL must be set and begin with https:// in production.');
+  if (config.mail.transport === 'smtp' && config.mail.from.includes('localhost')) reader.complaints.push('MAIL_FROM must be set in production.');
+}
+
+/** Defaults, cross-checks, one nested object. Throws one `ConfigError` with every complaint. */
+export function buildConfig(values: Environment): Config {
+  const reader = new Reader(values);
+  const environment = reader.oneOf('NODE_ENV', ['development', 'production', 'test']);
+  const production = environment === 'production';
+  const host = reader.text('HOST') ?? '127.0.0.1';
+  const port = reader.whole('PORT', 0, 65535);
+  const dataDir = resolve(reader.text('DATA_DIR') ?? './data');
+  const databaseUrl = reader.url('DATABASE_URL', ['postgres:', 'postgresql:']);
+  const frontendUrl = reader.url('FRONTEND_URL', ['http:', 'https:']);
+  const origins = reader.list('CORS_ORIGINS');
+  checkOrigins(reader, origins, production);
+  const config: Config = {
+    environment,
+    server: {
+      host,
+      port,
+      publicUrl: reader.url('PUBLIC_URL', ['http:', 'https:']) ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+      frontendUrl,
+      corsOrigins: [...new Set([...origins, ...(frontendUrl ? [new URL(frontendUrl).origin] : [])])],
+      trustProxy: reader.list('TRUST_PROXY'),
+    },
+    dataDir,
+    database: databaseUrl
+      ? { kind: 'postgres', url: databaseUrl, connections: reader.whole('DATABASE_CONNECTIONS', 4, 200) }
+      : { kind: 'pglite', directory: resolve(dataDir, 'database') },
+    redisUrl: reader.url('REDIS_URL', ['redis:', 'rediss:']),
+    firstAdmin: {
+      username: reader.text('ADMIN_USERNAME') ?? 'admin',
+      email: reader.text('ADMIN_EMAIL') ?? '',
+      password: reader.text('ADMIN_PASSWORD'),
+    },
+    firstServiceKey: reader.text('INTERNAL_SERVICE_KEY'),
+    encryptionKey: reader.text('ENCRYPTION_KEY'),
+    tokens: {
+      algorithm: reader.oneOf('JWT_ALGORITHM', ['EdDSA', 'ES256', 'RS256', 'HS256']),
+      accessTtlSeconds: reader.whole('ACCESS_TOKEN_TTL', 60, 3600),
+      refreshCookie: reader.flag('REFRESH_COOKIE'),
+    },
+    limits: { authPerMinute: reader.whole('RATE_LIMIT_AUTH', 1, 1_000_000), defaultPerMinute: reader.whole('RATE_LIMIT_DEFAULT', 1, 10_000_000) },
+    passwords: {
+      minLength: reader.whole('PASSWORD_MIN_LENGTH', 8, 64),
+      memoryKiB: reader.whole('ARGON2_MEMORY_KIB', 19456, 262144),
+      iterations: reader.whole('ARGON2_ITERATIONS', 2, 10),
+      parallelism: 1,
+    },
+    registration: { confirmFirst: reader.flag('REGISTRATION_CONFIRM_FIRST') },
+    graphql: { introspection: reader.flag('INTROSPECTION', !production), playground: reader.flag('PLAYGROUND', !production) },
+    mail: {
+      transport: production && !values.MAIL_TRANSPORT ? 'smtp' : reader.oneOf('MAIL_TRANSPORT', ['mailbox', 'smtp'], 'mailbox'),
+      smtpUrl: reader.url('SMTP_URL', ['smtp:', 'smtps:']),
+      from: reader.text('MAIL_FROM') ?? '',
+    },
+    log: { level: reader.oneOf('LOG_LEVEL', ['info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent']), pretty: environment === 'development' },
+    metricsToken: reader.text('METRICS_TOKEN'),
+  };
+  if (config.mail.transport === 'smtp' && !config.mail.smtpUrl) reader.complaints.push('SMTP_URL is required for MAIL_TRANSPORT=smtp (the default in production).');
+  if (config.encryptionKey && !parseEncryptionKey(config.encryptionKey)) reader.complaints.push('ENCRYPTION_KEY must be 32 random bytes, as base64 or hex.');
+  checkProduction(reader, config);
+  if (reader.complaints.length > 0) throw new ConfigError(reader.complaints);
+  return config;
+}
+
+/** The text of `.env.example`. */
+export function exampleEnvironment(): string {
+  const entries = Object.entries(SETTINGS) as [Name, Setting][];
+  const lines = entries.map(([name, setting]) => `# ${setting.meaning}\n#${name}=${setting.default ?? setting.shownDefault ?? ''}\n`);
+  return `# Copy to .env and change what you need: every line is optional outside production.\n\n${lines.join('\n')}`;
+}

@@ -1,0 +1,105 @@
+import type { Config } from './config.js';
+import type { Database, Db, Sql } from './database.js';
+import type { ErrorCode } from './errors.js';
+import type { Limiter } from './limiter.js';
+import type { Logger } from './logger.js';
+import type { Mailer } from './mailer.js';
+import type { Metrics } from './metrics.js';
+import type { Passwords } from './passwords.js';
+import type { RefreshTokens, Secrets } from './secrets.js';
+import type { Tokens } from './tokens.js';
+
+/** What one process owns. Built once by `createApp`; tests override single parts. */
+export interface App {
+  readonly config: Config;
+  readonly log: Logger;
+  /** Drizzle. Inside `transact` this is the transaction. */
+  readonly db: Db;
+  /** Prepared statements for hot paths, on connections of their own. Refuses to run inside `transact`. */
+  readonly sql: Sql;
+  readonly database: Database;
+  readonly secrets: Secrets;
+  readonly tokens: Tokens;
+  readonly refreshTokens: RefreshTokens;
+  readonly passwords: Passwords;
+  readonly mailer: Mailer;
+  readonly limiter: Limiter;
+  readonly metrics: Metrics;
+  /** The only clock. */
+  readonly now: () => Date;
+}
+
+/** Who is asking, already resolved: access rules read it and do no I/O. */
+export type Viewer =
+  | { readonly kind: 'anonymous'; /** Why the credential sent was not accepted, if one was sent. */ readonly refusal?: ErrorCode }
+  | UserViewer
+  | ApiKeyViewer
+  | ServiceViewer
+  | AdminViewer;
+
+export interface UserViewer {
+  readonly kind: 'user';
+  readonly id: string;
+  readonly sessionId: string;
+  readonly emailVerified: boolean;
+  /** Last time this session proved a password. */
+  readonly authenticatedAt: Date;
+}
+
+/** A person's own API key: reads only, never anything FRESH. */
+export interface ApiKeyViewer {
+  readonly kind: 'apiKey';
+  readonly id: string;
+  readonly keyId: string;
+  readonly scopes: readonly string[];
+  readonly emailVerified: boolean;
+}
+
+export interface ServiceViewer {
+  readonly kind: 'service';
+  readonly id: string;
+  readonly name: string;
+  readonly scopes: readonly string[];
+}
+
+export interface AdminViewer {
+  readonly kind: 'admin';
+  readonly id: string;
+  readonly sessionId: string;
+  readonly permissions: readonly string[];
+  readonly authenticatedAt: Date;
+}
+
+export type ActorKind = 'ANONYMOUS' | 'USER' | 'SERVICE' | 'ADMIN' | 'SYSTEM';
+
+/** Who did it and from where; goes into audit rows and ledger rows. */
+export interface Actor {
+  readonly kind: ActorKind;
+  readonly id: string | null;
+  readonly ip: string | null;
+  readonly userAgent: string | null;
+  readonly requestId: string | null;
+}
+
+/** One request's context, handed to every resolver. */
+export interface Context {
+  readonly app: App;
+  readonly viewer: Viewer;
+  readonly actor: Actor;
+  /** Per-request batching loaders, made on first use (see `loaderOf`). */
+  readonly loaders: Map<unknown, unknown>;
+  /** The refresh cookie (cookie mode); `write(null)` clears it. */
+  readonly refreshCookie: { read(): string | undefined; write(token: string | null, expiresAt?: Date): void };
+}
+
+/** The request's own instance of a loader: `make` runs once per request and key. */
+export function loaderOf<T>(context: Context, make: (context: Context) => T): T {
+  let loader = context.loaders.get(make) as T | undefined;
+  if (loader === undefined) {
+    loader = make(context);
+    context.loaders.set(make, loader);
+  }
+  return loader;
+}
+
+export const SYSTEM_ACTOR: Actor = { kind: 'SYSTEM', id: null, ip: null, userAgent: null, requestId: null };

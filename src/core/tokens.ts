@@ -1,0 +1,176 @@
+import { randomUUID } from 'node:crypto';
+import {
+  base64url,
+  calculateJwkThumbprint,
+  type CryptoKey,
+  exportJWK,
+  generateKeyPair,
+  generateSecret,
+  importJWK,
+  type JWK,
+  jwtVerify,
+  SignJWT,
+} from 'jose';
+import { LRUCache } from 'lru-cache';
+import type { Config } from './config.js';
+import { AppError } from './errors.js';
+
+export type TokenKind = 'user' | 'admin';
+
+/** What an access token says. Rights are never read from it: they are looked up with the session. */
+export interface AccessClaims {
+  readonly kind: TokenKind;
+  readonly subject: string;
+  readonly sessionId: string;
+  readonly expiresAt: Date;
+}
+
+export interface SigningKey {
+  readonly kid: string;
+  readonly algorithm: string;
+  readonly state: 'NEXT' | 'CURRENT' | 'PREVIOUS';
+  readonly publicJwk: JWK;
+  readonly privateJwk: JWK;
+}
+
+export interface Tokens {
+  /** Replaces the key set. The one in state CURRENT signs; all of them verify. */
+  useKeys(keys: readonly SigningKey[]): Promise<void>;
+  sign(options: { kind: TokenKind; subject: string; sessionId: string; username: string; now: Date }): Promise<{ token: string; expiresAt: Date }>;
+  /** Throws TOKEN_EXPIRED or TOKEN_INVALID; whether the session still lives is the caller's question. */
+  verify(token: string, now: Date): Promise<AccessClaims>;
+  /** The key set for services that verify themselves (RFC 7517). No private member, and nothing for HS256. */
+  publicJwks(): { keys: JWK[] };
+}
+
+type Algorithm = Config['tokens']['algorithm'];
+
+const TYP = 'at+jwt'; // RFC 9068
+const LEEWAY_SECONDS = 30;
+const MAX_LENGTH = 4096;
+const REMEMBERED = 20_000;
+const HEADER_MEMBERS = new Set(['alg', 'kid', 'typ']);
+const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** A fresh key pair (or secret, for HS256); the `kid` is the RFC 7638 thumbprint. */
+export async function makeSigningKey(algorithm: Algorithm): Promise<Omit<SigningKey, 'state'>> {
+  if (algorithm === 'HS256') {
+    const secret = await generateSecret(algorithm, { extractable: true });
+    const privateJwk = await exportJWK(secret);
+    return { kid: await calculateJwkThumbprint(privateJwk), algorithm, publicJwk: {}, privateJwk };
+  }
+  const pair = await generateKeyPair(algorithm, { extractable: true });
+  const publicJwk = await exportJWK(pair.publicKey);
+  const kid = await calculateJwkThumbprint(publicJwk);
+  return { kid, algorithm, publicJwk: { ...publicJwk, kid, alg: algorithm, use: 'sig' }, privateJwk: await exportJWK(pair.privateKey) };
+}
+
+interface LoadedKey {
+  readonly algorithm: string;
+  readonly publicJwk: JWK;
+  readonly verifyKey: CryptoKey | Uint8Array;
+  readonly signKey: CryptoKey | Uint8Array;
+}
+
+async function loadKey(key: SigningKey): Promise<LoadedKey> {
+  const signKey = await importJWK(key.privateJwk, key.algorithm);
+  const verifyKey = key.algorithm === 'HS256' ? signKey : await importJWK(key.publicJwk, key.algorithm);
+  return { algorithm: key.algorithm, publicJwk: key.publicJwk, verifyKey, signKey };
+}
+
+const invalid = () => new AppError('TOKEN_INVALID');
+
+/** The header before any cryptography: only the members we write, and one encoding of them (T4, T5, T9). */
+function readHeader(token: string): { alg: string; kid: string } {
+  if (token.length > MAX_LENGTH || !COMPACT.test(token)) throw invalid();
+  const parts = token.split('.');
+  if (parts.some((part) => base64url.encode(base64url.decode(part)) !== part)) throw invalid();
+  const header: unknown = JSON.parse(Buffer.from(parts[0] ?? '', 'base64url').toString('utf8'));
+  if (typeof header !== 'object' || header === null || Object.keys(header).some((name) => !HEADER_MEMBERS.has(name))) throw invalid();
+  const { alg, kid, typ } = header as Record<string, unknown>;
+  if (typeof alg !== 'string' || typeof kid !== 'string' || typ !== TYP) throw invalid();
+  return { alg, kid };
+}
+
+function isExpired(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_JWT_EXPIRED';
+}
+
+/** The payload's shape: jose checks the registered claims' presence, not that `sub` is one of our ids (T6, T8). */
+function readClaims(payload: Record<string, unknown>, maxLifeSeconds: number): AccessClaims {
+  const { sub, sid, kind, iat, exp } = payload;
+  if (typeof sub !== 'string' || !UUID.test(sub) || typeof sid !== 'string' || !UUID.test(sid)) throw invalid();
+  if (kind !== 'user' && kind !== 'admin') throw invalid();
+  if (!Number.isSafeInteger(iat) || !Number.isSafeInteger(exp) || (exp as number) - (iat as number) > maxLifeSeconds) throw invalid();
+  return { kind, subject: sub, sessionId: sid, expiresAt: new Date((exp as number) * 1000) };
+}
+
+export function createTokens(config: Pick<Config, 'tokens' | 'server'>): Tokens {
+  const issuer = config.server.publicUrl;
+  const maxLifeSeconds = 3600; // the largest ACCESS_TOKEN_TTL: a shortened setting must not refuse tokens already out
+  let keys = new Map<string, LoadedKey>();
+  let current: { kid: string; key: LoadedKey } | undefined;
+  /** A token proven once need not be proven again before it ends; the session behind it is looked up every time. */
+  const proven = new LRUCache<string, AccessClaims>({ max: REMEMBERED });
+
+  async function prove(token: string, now: Date): Promise<AccessClaims> {
+    const header = readHeader(token);
+    const key = keys.get(header.kid);
+    if (!key || key.algorithm !== header.alg) throw invalid();
+    const { payload } = await jwtVerify(token, key.verifyKey, {
+      algorithms: [key.algorithm],
+      issuer,
+      audience: issuer,
+      typ: TYP,
+      requiredClaims: ['sub', 'sid', 'jti', 'iat', 'exp', 'kind'],
+      clockTolerance: LEEWAY_SECONDS,
+      currentDate: now,
+    });
+    return readClaims(payload, maxLifeSeconds);
+  }
+
+  return {
+    async useKeys(list) {
+      const loaded = new Map<string, LoadedKey>();
+      for (const key of list) loaded.set(key.kid, await loadKey(key));
+      const signer = list.find((key) => key.state === 'CURRENT');
+      const key = signer && loaded.get(signer.kid);
+      if (!signer || !key) throw new Error('No signing key is in state CURRENT');
+      keys = loaded;
+      current = { kid: signer.kid, key };
+      proven.clear();
+    },
+    async sign({ kind, subject, sessionId, username, now }) {
+      if (!current) throw new Error('No signing key loaded');
+      const issuedAt = Math.floor(now.getTime() / 1000);
+      const expiresAt = issuedAt + config.tokens.accessTtlSeconds;
+      const token = await new SignJWT({ kind, sid: sessionId, username, ...(kind === 'admin' && { admin: true }) })
+        .setProtectedHeader({ alg: current.key.algorithm, kid: current.kid, typ: TYP })
+        .setIssuer(issuer)
+        .setAudience(issuer)
+        .setSubject(subject)
+        .setJti(randomUUID())
+        .setIssuedAt(issuedAt)
+        .setExpirationTime(expiresAt)
+        .sign(current.key.signKey);
+      return { token, expiresAt: new Date(expiresAt * 1000) };
+    },
+    async verify(token, now) {
+      const known = proven.get(token);
+      if (known) {
+        if (known.expiresAt.getTime() + LEEWAY_SECONDS * 1000 <= now.getTime()) throw new AppError('TOKEN_EXPIRED');
+        return known;
+      }
+      try {
+        const claims = await prove(token, now);
+        proven.set(token, claims);
+        return claims;
+      } catch (error) {
+        // Whatever jose throws (some of it plain TypeErrors) is one of two answers.
+        throw isExpired(error) ? new AppError('TOKEN_EXPIRED') : invalid();
+      }
+    },
+    publicJwks: () => ({ keys: [...keys.values()].filter((key) => key.algorithm !== 'HS256').map((key) => key.publicJwk) }),
+  };
+}

@@ -1,0 +1,14 @@
+import type { Viewer } from './context.js';
+import { AppError } from './errors.js';
+
+/** The id of the person or admin who is asking. The access page has let only them through; this is its second lock. */
+export function viewerId(viewer: Viewer): string {
+  if (viewer.kind === 'anonymous') throw new AppError('UNAUTHENTICATED');
+  return viewer.id;
+}
+
+/** The session the request was made with. */
+export function viewerSession(viewer: Viewer): string {
+  if (viewer.kind !== 'user' && viewer.kind !== 'admin') throw new AppError('UNAUTHENTICATED');
+  return viewer.sessionId;
+}

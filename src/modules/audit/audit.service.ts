@@ -1,0 +1,74 @@
+import { newId } from '../../core/columns.js';
+import type { Actor, App } from '../../core/context.js';
+import { auditEvents } from './audit.table.js';
+
+/** What happened. Past tense, `noun.verb`; never renamed, for people filter by it. */
+export type AuditAction =
+  | 'user.registered'
+  | 'user.email_verified'
+  | 'user.signed_in'
+  | 'user.sign_in_failed'
+  | 'user.signed_out'
+  | 'user.reauthenticated'
+  | 'user.password_reset_requested'
+  | 'user.password_reset'
+  | 'user.password_changed'
+  | 'user.email_change_requested'
+  | 'user.email_changed'
+  | 'user.email_change_undone'
+  | 'user.recovery_phrase_created'
+  | 'user.recovered'
+  | 'user.profile_updated'
+  | 'user.suspended'
+  | 'user.unsuspended'
+  | 'user.viewed'
+  | 'users.listed'
+  | 'session.revoked'
+  | 'session.reuse_detected'
+  | 'api_key.created'
+  | 'api_key.rotated'
+  | 'api_key.revoked'
+  | 'admin.signed_in'
+  | 'admin.sign_in_failed'
+  | 'admin.created'
+  | 'admin.updated'
+  | 'admin.disabled'
+  | 'admin.password_changed'
+  | 'admin.invitation_accepted'
+  | 'service.created'
+  | 'service.updated'
+  | 'service.disabled'
+  | 'service.key_rotated'
+  | 'signing_key.created';
+
+export interface AuditEntry {
+  actor: Actor;
+  action: AuditAction;
+  /** The person whose security history shows it. */
+  userId?: string | undefined;
+  target?: { kind: string; id: string } | undefined;
+  before?: Record<string, unknown> | undefined;
+  after?: Record<string, unknown> | undefined;
+  reason?: string | undefined;
+}
+
+/** Writes one row. Call it inside the transaction of the act: either both are there or neither is. */
+export async function recordAudit(app: App, entry: AuditEntry): Promise<void> {
+  const { actor, target } = entry;
+  await app.db.insert(auditEvents).values({
+    id: newId(),
+    occurredAt: app.now(),
+    actorKind: actor.kind,
+    actorId: actor.id,
+    action: entry.action,
+    targetKind: target?.kind ?? null,
+    targetId: target?.id ?? null,
+    userId: entry.userId ?? null,
+    before: entry.before ?? null,
+    after: entry.after ?? null,
+    reason: entry.reason ?? null,
+    ip: actor.ip,
+    userAgent: actor.userAgent,
+    requestId: actor.requestId,
+  });
+}

@@ -1,0 +1,34 @@
+import { index, jsonb, pgTable, text, uuid } from 'drizzle-orm/pg-core';
+import { id, moment } from '../../core/columns.js';
+
+/**
+ * Every security-relevant act, written in the transaction of the act itself. Append-only (a trigger
+ * refuses anything else) and without foreign keys: the row outlives whom it is about.
+ */
+export const auditEvents = pgTable(
+  'audit_events',
+  {
+    id: id(),
+    occurredAt: moment('occurred_at').notNull(),
+    actorKind: text('actor_kind').notNull(),
+    actorId: uuid('actor_id'),
+    action: text('action').notNull(),
+    targetKind: text('target_kind'),
+    targetId: text('target_id'),
+    /** The person it concerns, who sees it in their security history. */
+    userId: uuid('user_id'),
+    before: jsonb('before'),
+    after: jsonb('after'),
+    reason: text('reason'),
+    ip: text('ip'),
+    userAgent: text('user_agent'),
+    requestId: text('request_id'),
+  },
+  (table) => [
+    index('audit_events_user').on(table.userId, table.occurredAt, table.id),
+    index('audit_events_time').on(table.occurredAt, table.id),
+    index('audit_events_action').on(table.action, table.occurredAt),
+  ],
+);
+
+export type AuditEventRow = typeof auditEvents.$inferSelect;

@@ -1,0 +1,131 @@
+import { createUnionType, Field, ID, InputType, ObjectType, registerEnumType } from 'type-graphql';
+import { DateTime, EmailAddress } from '../../core/scalars.types.js';
+
+export enum UserStatus {
+  ACTIVE = 'ACTIVE',
+  SUSPENDED = 'SUSPENDED',
+}
+registerEnumType(UserStatus, { name: 'UserStatus' });
+
+@ObjectType('User', { description: 'A person with an account.' })
+export class User {
+  @Field(() => ID)
+  id!: string;
+
+  @Field(() => String)
+  username!: string;
+
+  @Field(() => EmailAddress)
+  email!: string;
+
+  @Field(() => Boolean)
+  emailVerified!: boolean;
+
+  @Field(() => String, { nullable: true })
+  displayName!: string | null;
+
+  @Field(() => String, { description: 'BCP 47 language tag; the language of letters.' })
+  locale!: string;
+
+  @Field(() => String, { description: 'IANA time zone; daily limits turn at midnight here.' })
+  timeZone!: string;
+
+  @Field(() => String, { nullable: true })
+  avatarUrl!: string | null;
+
+  @Field(() => UserStatus)
+  status!: UserStatus;
+
+  @Field(() => DateTime)
+  createdAt!: Date;
+
+  @Field(() => DateTime, { nullable: true })
+  lastLoginAt!: Date | null;
+
+  /** Not a field: what `plan` is looked up by. */
+  planCode!: string;
+}
+
+@ObjectType('AuthPayload', { description: 'A signed-in session.' })
+export class AuthPayload {
+  @Field(() => String, { description: 'Send as `Authorization: Bearer …`.' })
+  accessToken!: string;
+
+  @Field(() => DateTime)
+  accessTokenExpiresAt!: Date;
+
+  @Field(() => String, { nullable: true, description: 'Null in cookie mode, where it travels in a cookie.' })
+  refreshToken!: string | null;
+
+  @Field(() => User)
+  user!: User;
+}
+
+@ObjectType('RegisterPayload', { description: 'All null when this server confirms addresses first.' })
+export class RegisterPayload {
+  @Field(() => String, { nullable: true })
+  accessToken!: string | null;
+
+  @Field(() => DateTime, { nullable: true })
+  accessTokenExpiresAt!: Date | null;
+
+  @Field(() => String, { nullable: true, description: 'Null in cookie mode, where it travels in a cookie.' })
+  refreshToken!: string | null;
+
+  @Field(() => User, { nullable: true })
+  user!: User | null;
+}
+
+@ObjectType('SecondFactorRequired', { description: 'The password was right; a second factor is still to come.' })
+export class SecondFactorRequired {
+  @Field(() => String)
+  challenge!: string;
+
+  @Field(() => [String])
+  methods!: string[];
+
+  @Field(() => DateTime)
+  expiresAt!: Date;
+}
+
+export const LoginResult = createUnionType({
+  name: 'LoginResult',
+  types: () => [AuthPayload, SecondFactorRequired] as const,
+  resolveType: (value) => ('challenge' in value ? SecondFactorRequired : AuthPayload),
+});
+
+@ObjectType('UserPayload')
+export class UserPayload {
+  @Field(() => User)
+  user!: User;
+}
+
+@ObjectType('OkPayload', { description: 'The act was taken note of.' })
+export class OkPayload {
+  @Field(() => Boolean)
+  ok!: boolean;
+}
+
+@InputType('RegisterInput')
+export class RegisterInput {
+  @Field(() => String, { description: '3 to 32 ASCII letters, digits, dots, hyphens or underscores, beginning with a letter.' })
+  username!: string;
+
+  @Field(() => EmailAddress)
+  email!: string;
+
+  @Field(() => String, { description: 'See `passwordPolicy`.' })
+  password!: string;
+
+  @Field(() => String, { nullable: true, description: 'BCP 47 language tag for letters; `en` by default.' })
+  locale?: string;
+}
+
+@InputType('LoginInput')
+export class LoginInput {
+  @Field(() => String, { description: 'User name or email address.' })
+  identifier!: string;
+
+  @Field(() => String)
+  password!: string;
+}

@@ -1,0 +1,104 @@
+// Guesses are counted before they are looked at, in the database, so that neither 500 at once nor a restart gets
+// more than its share (P8). A block looks like a wrong password (P3); a known device has a budget of its own, so
+// that strangers cannot keep the owner out (P5).
+import { createHmac } from 'node:crypto';
+import { and, eq, gt, like, or } from 'drizzle-orm';
+import type { Actor, App } from '../../core/context.js';
+import { AppError } from '../../core/errors.js';
+import { networkKey } from '../../core/network.js';
+import type { TokenKind } from '../../core/tokens.js';
+import { loginFailures, sessions } from './auth.table.js';
+
+const FREE_ATTEMPTS = 5;
+const LONGEST_DELAY_SECONDS = 900;
+/** From here on only a reset by mail (or an unlock by staff) opens the account again. */
+const HARD_STOP = 100;
+const PER_NETWORK_A_MINUTE = 30;
+const KNOWN_DEVICE_DAYS = 90;
+
+const COUNT_ACCOUNT = `
+  insert into login_failures as f (key, failures, first_at, last_at) values ($1, 1, $2, $2)
+  on conflict (key) do update set
+    failures = f.failures + 1, last_at = $2::timestamptz,
+    blocked_until = case
+      when f.failures + 1 >= ${HARD_STOP} then timestamptz '9999-01-01 00:00:00+00'
+      when f.failures + 1 >= ${FREE_ATTEMPTS}
+        then $2::timestamptz + make_interval(secs => least(${LONGEST_DELAY_SECONDS}, power(2, f.failures + 1 - ${FREE_ATTEMPTS})))
+      end
+    where f.blocked_until is null or f.blocked_until <= $2::timestamptz
+  returning failures`;
+
+const COUNT_NETWORK = `
+  insert into login_failures as f (key, failures, first_at, last_at) values ($1, 1, $2, $2)
+  on conflict (key) do update set
+    failures = case when f.first_at <= $2::timestamptz - interval '1 minute' then 1 else f.failures + 1 end,
+    first_at = case when f.first_at <= $2::timestamptz - interval '1 minute' then $2::timestamptz else f.first_at end,
+    last_at = $2::timestamptz
+  returning failures, first_at`;
+
+export interface Attempt {
+  /** False: answer as for a wrong password, whatever was sent. */
+  allowed: boolean;
+  /** The credential was right: the account's counter starts over, and the network gets its guess back. */
+  succeeded(): Promise<void>;
+}
+
+function blind(app: App, text: string): string {
+  return createHmac('sha256', app.secrets.derive('throttle')).update(text).digest('base64url');
+}
+
+async function isKnownDevice(app: App, options: { account: { kind: TokenKind; id: string }; actor: Actor }): Promise<boolean> {
+  const { account, actor } = options;
+  if (!actor.ip) return false;
+  const since = new Date(app.now().getTime() - KNOWN_DEVICE_DAYS * 86_400_000);
+  const [row] = await app.db
+    .select({ id: sessions.id })
+    .from(sessions)
+    .where(
+      and(
+        eq(account.kind === 'user' ? sessions.userId : sessions.adminId, account.id),
+        eq(sessions.ip, actor.ip),
+        actor.userAgent ? eq(sessions.userAgent, actor.userAgent) : undefined,
+        gt(sessions.createdAt, since),
+      ),
+    )
+    .limit(1);
+  return row !== undefined;
+}
+
+/**
+ * Counts one guess against the account (or against what was typed, when there is none) and against the network it
+ * comes from.
+ *
+ * @throws RATE_LIMITED when the network has had its guesses of this minute
+ */
+export async function beginAttempt(
+  app: App,
+  options: { account: { kind: TokenKind; id: string } | undefined; typed: string; actor: Actor },
+): Promise<Attempt> {
+  const { account, actor, typed } = options;
+  const now = app.now();
+  const network = `net:${blind(app, networkKey(actor.ip ?? ''))}`;
+  const [counted] = await app.sql.query<{ failures: number; first_at: Date }>(COUNT_NETWORK, [network, now]);
+  if (counted && counted.failures > PER_NETWORK_A_MINUTE) {
+    const retryAfterSeconds = Math.max(1, Math.ceil((counted.first_at.getTime() + 60_000 - now.getTime()) / 1000));
+    throw new AppError('RATE_LIMITED', { retryAfterSeconds });
+  }
+  const base = account ? `account:${account.id}` : `typed:${blind(app, typed.normalize('NFKC').toLowerCase())}`;
+  const known = account && (await isKnownDevice(app, { account, actor }));
+  const key = known ? `${base}:known:${blind(app, `${actor.ip} ${actor.userAgent}`)}` : base;
+  const [row] = await app.sql.query<{ failures: number }>(COUNT_ACCOUNT, [key, now]);
+  return {
+    allowed: row !== undefined,
+    async succeeded() {
+      await app.sql.query('delete from login_failures where key = any($1)', [[base, key]]);
+      await app.sql.query('update login_failures set failures = failures - 1 where key = $1 and failures > 1', [network]);
+    },
+  };
+}
+
+/** Opens the account again: after a reset by mail, or by staff. */
+export async function clearFailures(app: App, accountId: string): Promise<void> {
+  const key = `account:${accountId}`;
+  await app.db.delete(loginFailures).where(or(eq(loginFailures.key, key), like(loginFailures.key, `${key}:known:%`)));
+}

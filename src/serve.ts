@@ -1,0 +1,56 @@
+import type { AddressInfo } from 'node:net';
+import { createServer } from './api/server.js';
+import { closeApp, createApp } from './app.js';
+import type { Config } from './core/config.js';
+import type { App } from './core/context.js';
+import { migrate } from './core/migrations.js';
+import { startExpireHolds } from './jobs/expire-holds.js';
+import { startSendLetters } from './jobs/send-letters.js';
+import { type Bootstrapped, bootstrap } from './modules/admin/bootstrap.service.js';
+import { loadSigningKeys } from './modules/auth/signing-keys.service.js';
+
+export interface Running {
+  readonly app: App;
+  /** Where it listens, for whoever asked for port 0. */
+  readonly url: string;
+  readonly bootstrapped: Bootstrapped;
+  /** Says "not ready", stops accepting, finishes what runs, flushes and lets go. */
+  stop(): Promise<void>;
+}
+
+/** How long load balancers get to see "not ready" before connections are refused. */
+const NOTICE_MS = 2_000;
+
+function listenUrl(config: Config, address: AddressInfo): string {
+  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+  return `http://${config.server.host.includes(':') ? host : config.server.host}:${address.port}`;
+}
+
+/** A whole server: database migrated, first accounts made, keys loaded, jobs running, port open. */
+export async function serve(config: Config): Promise<Running> {
+  const app = await createApp(config);
+  try {
+    await migrate(app.database, { log: app.log });
+    const bootstrapped = await bootstrap(app);
+    await loadSigningKeys(app);
+    const server = await createServer(app);
+    await server.fastify.listen({ host: config.server.host, port: config.server.port });
+    const jobs = [startSendLetters(app), startExpireHolds(app)];
+    const url = listenUrl(config, server.fastify.server.address() as AddressInfo);
+    return {
+      app,
+      url,
+      bootstrapped,
+      async stop() {
+        server.drain();
+        if (config.environment === 'production') await new Promise((resolve) => setTimeout(resolve, NOTICE_MS));
+        await server.fastify.close();
+        await Promise.all(jobs.map((job) => job.stop()));
+        await closeApp(app);
+      },
+    };
+  } catch (error) {
+    await closeApp(app).catch(() => undefined);
+    throw error;
+  }
+}
