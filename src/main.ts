@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { migrateCommand } from './cli/migrate.js';
+import { serviceKeyCommand } from './cli/service-key.js';
 import { buildConfig, type Config, ConfigError, readEnvironment } from './core/config.js';
 import { DatabaseRefusal } from './core/database.js';
 import { packageVersion } from './core/package-info.js';
@@ -64,6 +65,7 @@ const program = new Command('credence')
   .version(packageVersion());
 program.command('serve', { isDefault: true }).description('start the server').action(serveCommand);
 program.addCommand(migrateCommand());
+program.addCommand(serviceKeyCommand());
 
 try {
   await program.parseAsync();

@@ -23,7 +23,10 @@ export const admins = pgTable(
   (table) => [
     uniqueIndex('admins_username_key').on(table.usernameKey),
     uniqueIndex('admins_email_key').on(table.emailKey),
-    check('admins_keys_lower', sql`${table.usernameKey} = lower(${table.usernameKey}) and ${table.emailKey} = lower(${table.emailKey})`),
+    check(
+      'admins_keys_lower',
+      sql`${table.usernameKey} = lower(${table.usernameKey}) and ${table.emailKey} = lower(${table.emailKey})`,
+    ),
   ],
 );
 
