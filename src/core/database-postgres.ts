@@ -104,7 +104,7 @@ async function waitForServer(url: string, { log, timings }: Required<Surrounding
       );
     }
     // The first try, and then about every ten seconds.
-    if (tries % 5 === 0) log.warn({ target, reason: reasonOf(problem) }, 'waiting for PostgreSQL');
+    if (tries % 5 === 0) log.warn({ target, reason: codeOf(problem) }, 'waiting for PostgreSQL');
     await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }

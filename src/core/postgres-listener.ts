@@ -54,8 +54,7 @@ export class PostgresListener {
   async #run(): Promise<void> {
     while (!this.#closing.signal.aborted) {
       await this.#listenWhileItLasts().catch((error: unknown) => {
-        if (!this.#closing.signal.aborted)
-          this.#options.log.warn({ reason: String(error) }, 'lost the listening connection');
+        if (!this.#closing.signal.aborted) this.#options.log.warn({ err: error }, 'lost the listening connection');
       });
       for (const subscriber of this.#live) subscriber.onLive(false);
       this.#live.clear();
