@@ -73,7 +73,7 @@ const MAX_RETRIES = 3;
  */
 export async function transact<T>(app: App, work: (app: App) => Promise<T>): Promise<T> {
   const attempt = () => app.db.transaction((tx) => work({ ...app, db: tx, sql: REFUSING_SQL }));
-  if (is(app.db, PgTransaction)) return attempt();
+  if (isInTransaction(app)) return attempt();
   for (let retries = 0; ; retries += 1) {
     try {
       return await attempt();
@@ -114,8 +114,17 @@ export function isUniqueViolation(error: unknown, constraint?: string): boolean 
   );
 }
 
-const isCollision = (error: unknown) =>
-  findCause(error, ({ code }) => code === '40001' || code === '40P01') !== undefined;
+const isCollision = (error: unknown) => hasState(error, /^40(?:001|P01)$/);
+
+/** Whether the database refused the statement with such an SQLSTATE: it had no effect. */
+export function hasState(error: unknown, state: RegExp): boolean {
+  return findCause(error, ({ code }) => typeof code === 'string' && state.test(code)) !== undefined;
+}
+
+/** Whether this `app` is the one that `transact` handed to its callback. */
+export function isInTransaction(app: App): boolean {
+  return is(app.db, PgTransaction);
+}
 
 /** SQLSTATE classes: 08 connection, 28 sign-in refused, 53 out of resources, 57 operator intervention, 58 system error. */
 const UNAVAILABLE_STATE = /^(?:(?:08|28|53|57|58)[0-9A-Z]{3}|25P0[34]|3D000|40001|40P01|55P03)$/;

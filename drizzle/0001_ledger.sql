@@ -1,0 +1,342 @@
+-- The credits ledger: rows that nobody can change, and the one function that writes them.
+
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
+END
+$$;
+--> statement-breakpoint
+CREATE TRIGGER credit_transactions_append_only
+  BEFORE UPDATE OR DELETE OR TRUNCATE ON credit_transactions
+  FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+--> statement-breakpoint
+-- Room beside each account, so that its next version stays on its page and no index is touched.
+ALTER TABLE credit_accounts SET (fillfactor = 50);
+--> statement-breakpoint
+-- One thing asked of the ledger. Amounts are positive; `id` is that of the transaction or hold to be made.
+CREATE TYPE credit_movement AS (
+  n int, -- its place in the call, from 1
+  scope text,
+  key text,
+  fingerprint text,
+  operation text, -- ADD, USE, HOLD, CAPTURE, RELEASE, REFUND
+  id uuid,
+  user_id uuid, -- of ADD, USE, HOLD
+  kind text, -- of ADD, USE
+  amount bigint, -- null: CAPTURE all that is held, REFUND all that is left
+  hold_id uuid, -- of CAPTURE, RELEASE
+  refunds_transaction_id uuid, -- of REFUND
+  expires_at timestamptz, -- of HOLD
+  description text,
+  reference_type text,
+  reference_id text,
+  metadata jsonb,
+  actor_kind text,
+  actor_id uuid,
+  request_id text
+);
+--> statement-breakpoint
+-- Ends a hold whose account is locked by the caller. `delta` is what the balance changes by, `freed` what is no longer
+-- held. A hold of another owner is as unknown as one that never was; one that ended in the same way is `repeated`.
+CREATE FUNCTION resolve_credit_hold(
+  hold_id uuid, operation text, wanted bigint, actor_kind text, actor_id uuid, moment timestamptz,
+  OUT code text, OUT details jsonb, OUT delta bigint, OUT freed bigint, OUT repeated boolean)
+LANGUAGE plpgsql AS $$
+DECLARE
+  found_hold credit_holds;
+BEGIN
+  SELECT * INTO found_hold FROM credit_holds h
+   WHERE h.id = hold_id AND h.owner_kind = actor_kind AND h.owner_id IS NOT DISTINCT FROM actor_id;
+  freed := 0;
+  repeated := false;
+  IF NOT FOUND THEN
+    code := 'NOT_FOUND';
+  ELSIF (operation = 'CAPTURE' AND found_hold.status = 'CAPTURED')
+     OR (operation = 'RELEASE' AND found_hold.status IN ('RELEASED', 'EXPIRED')) THEN
+    repeated := true;
+    details := jsonb_build_object('id', hold_id);
+  ELSIF found_hold.status <> 'ACTIVE' THEN
+    code := 'CONFLICT';
+    details := jsonb_build_object('status', found_hold.status);
+  ELSIF wanted > found_hold.amount THEN
+    code := 'BAD_USER_INPUT';
+    details := jsonb_build_object('fields', jsonb_build_object('amount', 'must be at most what is held, ' || found_hold.amount));
+  ELSE
+    freed := found_hold.amount;
+    IF operation = 'CAPTURE' THEN
+      delta := -coalesce(wanted, freed);
+    END IF;
+    UPDATE credit_holds h
+       SET status = CASE operation WHEN 'CAPTURE' THEN 'CAPTURED' ELSE 'RELEASED' END,
+           captured_amount = -delta, resolved_at = moment
+     WHERE h.id = hold_id
+    RETURNING jsonb_build_object('id', h.id, 'status', h.status, 'captured_amount', h.captured_amount,
+                                 'resolved_at', h.resolved_at)
+      INTO details;
+  END IF;
+END
+$$;
+--> statement-breakpoint
+-- What may be given back of a spent row, whose account is locked by the caller. `pending` is what the caller has given
+-- back already and not yet written.
+CREATE FUNCTION judge_credit_refund(
+  spent_id uuid, wanted bigint, pending bigint,
+  OUT code text, OUT details jsonb, OUT delta bigint)
+LANGUAGE plpgsql AS $$
+DECLARE
+  spent credit_transactions;
+  refundable bigint;
+BEGIN
+  SELECT * INTO spent FROM credit_transactions t WHERE t.id = spent_id;
+  IF spent.kind NOT IN ('USE', 'CAPTURE') THEN
+    code := 'BAD_USER_INPUT';
+    details := jsonb_build_object('fields', jsonb_build_object('transactionId', 'must be that of a USE or a CAPTURE'));
+    RETURN;
+  END IF;
+  SELECT -spent.amount - pending - coalesce(sum(t.amount), 0) INTO refundable
+    FROM credit_transactions t WHERE t.refunds_transaction_id = spent_id;
+  IF refundable = 0 OR wanted > refundable THEN
+    code := 'CONFLICT';
+    details := jsonb_build_object('refundable', refundable);
+  ELSE
+    delta := coalesce(wanted, refundable);
+  END IF;
+END
+$$;
+--> statement-breakpoint
+-- Applies movements in the order given and answers an array with a verdict for each, in that order: `code` is null when
+-- it was applied, else why it was refused, with the particulars in `answer`. A refusal never fails its neighbours and
+-- leaves nothing behind, its key included. Whoever calls this commits; nobody may be answered before.
+--
+-- Everybody takes locks in one order (missing accounts by id, accounts by id, keys by name), so no two calls wait for
+-- each other in a circle. With `waits` false the call fails at once (55P03) when an account is locked by another.
+--
+-- Plans live as long as a connection and the first may be made while the tables are empty: the settings keep to
+-- index look-ups, which are right at any size.
+CREATE FUNCTION apply_credit_movements(items jsonb, moment timestamptz, waits boolean)
+RETURNS json
+LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
+#variable_conflict use_column
+DECLARE
+  size CONSTANT int := jsonb_array_length(items);
+  -- By place among the accounts named, which are in the order of their ids.
+  users uuid[];
+  balances bigint[];
+  helds bigint[];
+  versions bigint[];
+  barriers text[]; -- why their owner may not spend
+  changed boolean[];
+  -- By place in the call.
+  places int[]; -- of the item's account
+  codes text[] := array_fill(NULL::text, ARRAY[size]);
+  answers jsonb[] := array_fill(NULL::jsonb, ARRAY[size]);
+  replays boolean[] := array_fill(false, ARRAY[size]);
+  deltas bigint[] := array_fill(NULL::bigint, ARRAY[size]); -- of the balance; null: no transaction
+  balances_after bigint[] := array_fill(NULL::bigint, ARRAY[size]);
+  versions_after bigint[] := array_fill(NULL::bigint, ARRAY[size]);
+  firsts int[] := array_fill(NULL::int, ARRAY[size]); -- the item of this call that took the same key
+  -- The item being judged.
+  item record;
+  verdict record;
+  place int;
+  available bigint;
+  delta bigint;
+  hold_answer jsonb;
+  refunded jsonb := '{}'; -- what this call gives back, by transaction
+  keys_given int := 0;
+  keys_taken int;
+BEGIN
+  SELECT array_agg(DISTINCT named.user_id ORDER BY named.user_id) FILTER (WHERE named.user_id IS NOT NULL),
+         array_agg(named.place ORDER BY named.n)
+    INTO users, places
+    FROM (SELECT owned.n, owned.user_id, dense_rank() OVER (ORDER BY owned.user_id) AS place
+            FROM (SELECT i.n, coalesce(i.user_id,
+                                       (SELECT h.user_id FROM credit_holds h WHERE h.id = i.hold_id),
+                                       (SELECT t.user_id FROM credit_transactions t WHERE t.id = i.refunds_transaction_id)) AS user_id
+                    FROM jsonb_populate_recordset(NULL::credit_movement, items) i) owned) named;
+
+  INSERT INTO credit_accounts (user_id, balance, held, version, updated_at)
+  SELECT u.id, 0, 0, 0, moment
+    FROM users u
+   WHERE u.id = ANY (users) AND NOT EXISTS (SELECT FROM credit_accounts a WHERE a.user_id = u.id)
+   ORDER BY u.id
+      ON CONFLICT DO NOTHING;
+
+  IF waits THEN
+    PERFORM FROM credit_accounts a WHERE a.user_id = ANY (users) ORDER BY a.user_id FOR NO KEY UPDATE;
+  ELSE
+    PERFORM FROM credit_accounts a WHERE a.user_id = ANY (users) ORDER BY a.user_id FOR NO KEY UPDATE NOWAIT;
+  END IF;
+
+  -- A statement of its own: it sees what was committed while the one above waited.
+  SELECT array_agg(a.balance ORDER BY named.place), array_agg(a.held ORDER BY named.place),
+         array_agg(a.version ORDER BY named.place), array_agg(false ORDER BY named.place),
+         array_agg(CASE WHEN u.email_verified_at IS NULL THEN 'EMAIL_NOT_VERIFIED'
+                        WHEN u.status = 'SUSPENDED' AND (u.suspended_until > moment) IS NOT FALSE THEN 'ACCOUNT_SUSPENDED'
+                   END ORDER BY named.place)
+    INTO balances, helds, versions, changed, barriers
+    FROM unnest(users) WITH ORDINALITY AS named (user_id, place)
+    LEFT JOIN credit_accounts a ON a.user_id = named.user_id
+    LEFT JOIN users u ON u.id = named.user_id;
+
+  -- Holds past their end give back what they held before anything is judged.
+  IF 0 < ANY (helds) THEN
+    FOR item IN
+      UPDATE credit_holds h SET status = 'EXPIRED', resolved_at = moment
+        FROM unnest(users) WITH ORDINALITY AS named (user_id, place)
+       WHERE h.user_id = named.user_id AND h.status = 'ACTIVE' AND h.expires_at <= moment
+      RETURNING named.place, h.amount
+    LOOP
+      helds[item.place] := helds[item.place] - item.amount;
+      changed[item.place] := true;
+    END LOOP;
+  END IF;
+
+  FOR item IN
+    SELECT i.*, k.fingerprint AS known_fingerprint, k.answer AS known_answer,
+           lag(i.n) OVER (PARTITION BY i.scope, i.key ORDER BY i.n) AS twin
+      FROM jsonb_populate_recordset(NULL::credit_movement, items) i
+      LEFT JOIN idempotency_keys k ON k.scope = i.scope AND k.key = i.key
+     ORDER BY i.n
+  LOOP
+    -- Asked before, perhaps by a neighbour in this very call?
+    IF item.twin IS NOT NULL AND firsts[item.twin] IS NOT NULL THEN
+      firsts[item.n] := firsts[item.twin];
+      item.known_answer := answers[firsts[item.n]];
+      item.known_fingerprint := items -> (firsts[item.n] - 1) ->> 'fingerprint';
+    END IF;
+    IF item.known_fingerprint = item.fingerprint THEN
+      answers[item.n] := item.known_answer;
+      replays[item.n] := true;
+      CONTINUE;
+    ELSIF item.known_fingerprint IS NOT NULL THEN
+      codes[item.n] := 'IDEMPOTENCY_CONFLICT';
+      CONTINUE;
+    END IF;
+
+    place := places[item.n];
+    available := balances[place] - helds[place];
+    delta := NULL;
+    hold_answer := NULL;
+    IF available IS NULL THEN
+      codes[item.n] := 'NOT_FOUND';
+      CONTINUE;
+    ELSIF item.operation = 'ADD' THEN
+      delta := item.amount;
+    ELSIF item.operation IN ('USE', 'HOLD') THEN
+      -- Adjustments, clawbacks and expiry reach accounts whose owner may not spend.
+      IF barriers[place] IS NOT NULL AND (item.operation = 'HOLD' OR item.kind = 'USE') THEN
+        codes[item.n] := barriers[place];
+        CONTINUE;
+      ELSIF available < item.amount THEN
+        codes[item.n] := 'INSUFFICIENT_CREDITS';
+        answers[item.n] := jsonb_build_object('needed', item.amount, 'available', available);
+        CONTINUE;
+      ELSIF item.operation = 'USE' THEN
+        delta := -item.amount;
+      ELSE
+        INSERT INTO credit_holds (id, user_id, owner_kind, owner_id, amount, status, expires_at,
+                                  description, reference_type, reference_id, created_at)
+        VALUES (item.id, item.user_id, item.actor_kind, item.actor_id, item.amount, 'ACTIVE', item.expires_at,
+                item.description, item.reference_type, item.reference_id, moment);
+        helds[place] := helds[place] + item.amount;
+        hold_answer := jsonb_build_object('id', item.id, 'status', 'ACTIVE', 'captured_amount', NULL, 'resolved_at', NULL);
+      END IF;
+    ELSIF item.operation IN ('CAPTURE', 'RELEASE') THEN
+      SELECT * INTO verdict FROM resolve_credit_hold(item.hold_id, item.operation, item.amount, item.actor_kind, item.actor_id, moment);
+      IF verdict.code IS NOT NULL THEN
+        codes[item.n] := verdict.code;
+        answers[item.n] := verdict.details;
+        CONTINUE;
+      END IF;
+      helds[place] := helds[place] - verdict.freed;
+      replays[item.n] := verdict.repeated;
+      delta := verdict.delta;
+      hold_answer := verdict.details;
+    ELSE
+      SELECT * INTO verdict FROM judge_credit_refund(item.refunds_transaction_id, item.amount,
+                                                     coalesce((refunded ->> item.refunds_transaction_id::text)::bigint, 0));
+      IF verdict.code IS NOT NULL THEN
+        codes[item.n] := verdict.code;
+        answers[item.n] := verdict.details;
+        CONTINUE;
+      END IF;
+      delta := verdict.delta;
+    END IF;
+
+    -- What a JSON number holds exactly: 2^53 - 1.
+    IF balances[place] + delta > 9007199254740991 THEN
+      codes[item.n] := 'BAD_USER_INPUT';
+      answers[item.n] := jsonb_build_object('fields', jsonb_build_object('amount', 'would make the balance too large'));
+      CONTINUE;
+    END IF;
+    IF delta IS NOT NULL THEN
+      balances[place] := balances[place] + delta;
+      versions[place] := versions[place] + 1;
+      deltas[item.n] := delta;
+      balances_after[item.n] := balances[place];
+      versions_after[item.n] := versions[place];
+    END IF;
+    IF item.operation = 'REFUND' THEN
+      refunded := refunded || jsonb_build_object(item.refunds_transaction_id,
+        delta + coalesce((refunded ->> item.refunds_transaction_id::text)::bigint, 0));
+    END IF;
+    changed[place] := true;
+    answers[item.n] := jsonb_build_object('balance', balances[place], 'held', helds[place], 'hold', hold_answer,
+                                          'transaction', CASE WHEN delta IS NOT NULL THEN item.id END);
+    IF NOT replays[item.n] THEN
+      firsts[item.n] := item.n;
+      keys_given := keys_given + 1;
+    END IF;
+  END LOOP;
+
+  -- Before the accounts: their rows are only locked as yet, which is what the foreign keys' own locks find cheap.
+  INSERT INTO credit_transactions (id, user_id, version, kind, amount, balance_after, hold_id, refunds_transaction_id,
+                                   description, reference_type, reference_id, metadata,
+                                   actor_kind, actor_id, request_id, created_at)
+  SELECT i.id, users[places[i.n]], versions_after[i.n], coalesce(i.kind, i.operation), deltas[i.n], balances_after[i.n],
+         i.hold_id, i.refunds_transaction_id,
+         coalesce(i.description, h.description), coalesce(i.reference_type, h.reference_type),
+         coalesce(i.reference_id, h.reference_id), i.metadata, i.actor_kind, i.actor_id, i.request_id, moment
+    FROM jsonb_populate_recordset(NULL::credit_movement, items) i
+    LEFT JOIN credit_holds h ON h.id = i.hold_id
+   WHERE deltas[i.n] IS NOT NULL;
+
+  UPDATE credit_accounts a
+     SET balance = after.balance, held = after.held, version = after.version, updated_at = moment
+    FROM unnest(users, balances, helds, versions, changed) AS after (user_id, balance, held, version, changed)
+   WHERE after.changed AND a.user_id = after.user_id;
+
+  INSERT INTO idempotency_keys (scope, key, fingerprint, answer, created_at)
+  SELECT i.scope, i.key, i.fingerprint, answers[i.n], moment
+    FROM jsonb_populate_recordset(NULL::credit_movement, items) i
+   WHERE firsts[i.n] = i.n
+   ORDER BY i.scope, i.key
+      ON CONFLICT DO NOTHING;
+  GET DIAGNOSTICS keys_taken = ROW_COUNT;
+  IF keys_taken < keys_given THEN
+    -- Another call took the key meanwhile, for another account (the same one would have waited for the lock above).
+    RAISE EXCEPTION 'An idempotency key was taken meanwhile' USING ERRCODE = 'serialization_failure';
+  END IF;
+
+  RETURN (
+    SELECT json_agg(json_build_object(
+             'code', codes[i.n],
+             'replayed', replays[i.n],
+             'answer', answers[i.n],
+             'transaction',
+               CASE WHEN codes[i.n] IS NOT NULL THEN NULL
+                    WHEN i.operation = 'CAPTURE' THEN (SELECT row_to_json(t) FROM credit_transactions t WHERE t.hold_id = i.hold_id)
+                    ELSE (SELECT row_to_json(t) FROM credit_transactions t WHERE t.id = (answers[i.n] ->> 'transaction')::uuid) END,
+             'hold',
+               CASE WHEN codes[i.n] IS NULL AND i.operation IN ('HOLD', 'CAPTURE', 'RELEASE')
+                    THEN (SELECT row_to_json(h) FROM credit_holds h WHERE h.id = (answers[i.n] #>> '{hold,id}')::uuid) END
+           ) ORDER BY i.n)
+      FROM jsonb_populate_recordset(NULL::credit_movement, items) i);
+END
+$$;

@@ -1,0 +1,284 @@
+// Invariants: a movement, its key and its answer are written in one transaction or not at all; nobody is answered
+// before commit; a key has one effect for ever; the balance never falls below what is held. What keeps them is the
+// function apply_credit_movements (drizzle/0001_ledger.sql); this file carries movements to it and verdicts back.
+import { sql } from 'drizzle-orm';
+import { type Batcher, createBatcher } from '../../core/batch.js';
+import { newId } from '../../core/columns.js';
+import type { Actor, App } from '../../core/context.js';
+import { type Database, hasState, isInTransaction } from '../../core/database.js';
+import { AppError, type ErrorCode } from '../../core/errors.js';
+import { sha256 } from '../../core/secrets.js';
+import type { CreditHoldRow, CreditTransactionRow, TransactionKind } from './credits.table.js';
+
+/** What a movement says about itself, for people and for other systems. */
+export interface Particulars {
+  description?: string | null | undefined;
+  referenceType?: string | null | undefined;
+  referenceId?: string | null | undefined;
+  metadata?: Record<string, unknown> | null | undefined;
+}
+
+export type Change =
+  | {
+      operation: 'ADD';
+      kind: Extract<TransactionKind, 'PURCHASE' | 'GRANT' | 'PLAN_GRANT' | 'ADJUSTMENT'>;
+      userId: string;
+      amount: number;
+    }
+  | {
+      operation: 'USE';
+      kind: Extract<TransactionKind, 'USE' | 'ADJUSTMENT' | 'CLAWBACK' | 'EXPIRY'>;
+      userId: string;
+      amount: number;
+    }
+  | { operation: 'HOLD'; userId: string; amount: number; ttlSeconds: number }
+  | { operation: 'CAPTURE'; holdId: string; amount?: number | null | undefined }
+  | { operation: 'RELEASE'; holdId: string }
+  | { operation: 'REFUND'; transactionId: string; amount?: number | null | undefined };
+
+/** Ids are UUIDs in lower case and amounts positive: the callers in this folder have checked them. */
+export type Movement = Change & Particulars & { idempotencyKey: string; actor: Actor };
+
+export interface AccountState {
+  userId: string;
+  balance: number;
+  held: number;
+  available: number;
+}
+
+export interface Moved {
+  /** Absent for a hold and a release. */
+  transaction: CreditTransactionRow | undefined;
+  /** Absent for everything else. */
+  hold: CreditHoldRow | undefined;
+  account: AccountState;
+  /** Nothing was done now: this is the first answer again. */
+  replayed: boolean;
+}
+
+/**
+ * Does one movement of credits, exactly once per actor, operation and idempotency key.
+ *
+ * Within `transact` it is part of that transaction, and the account stays locked until its end. Outside it commits by
+ * itself, together with the movements that arrive at the same time.
+ *
+ * Suspended people and unverified ones cannot be spent from (C9), but credits can be added, refunded and taken back,
+ * and a hold that was made before can be captured: its work is done.
+ *
+ * A refusal leaves the key unused, so what was refused for want of credits can be sent again with its key.
+ *
+ * @throws NOT_FOUND, ACCOUNT_SUSPENDED, EMAIL_NOT_VERIFIED, INSUFFICIENT_CREDITS (`needed`, `available`),
+ * IDEMPOTENCY_CONFLICT, CONFLICT (`status` of the hold, or what is `refundable`), BAD_USER_INPUT, RETRY_LATER. When the
+ * connection breaks the outcome is unknown: asking again with the same key answers it.
+ */
+export async function moveCredits(app: App, movement: Movement): Promise<Moved> {
+  const now = app.now();
+  const item = toItem(movement, now);
+  if (!isInTransaction(app)) return toMoved(await laneOf(app.database).add({ item, now }));
+  const [verdict] = await applyOn(app.db, { items: [item], now, waits: true });
+  return toMoved(verdict);
+}
+
+/** As the database reads it; the names are those of the type credit_movement. */
+interface Item {
+  n: number;
+  readonly user_id: string | undefined;
+  readonly [name: string]: unknown;
+}
+
+interface Verdict {
+  readonly code: ErrorCode | null;
+  readonly replayed: boolean;
+  readonly answer: { readonly balance: number; readonly held: number; readonly hold: Json | null };
+  readonly transaction: Json | null;
+  readonly hold: Json | null;
+}
+
+type Json = Record<string, unknown>;
+
+function toItem(movement: Movement, now: Date): Item {
+  const { operation, actor, idempotencyKey, description, referenceType, referenceId, metadata } = movement;
+  const kind = 'kind' in movement ? movement.kind : undefined;
+  const userId = 'userId' in movement ? movement.userId : undefined;
+  const holdId = 'holdId' in movement ? movement.holdId : undefined;
+  const amount = 'amount' in movement ? movement.amount : undefined;
+  const ttlSeconds = 'ttlSeconds' in movement ? movement.ttlSeconds : undefined;
+  const refunded = 'transactionId' in movement ? movement.transactionId : undefined;
+  const subject = [kind, userId, holdId, refunded, amount, ttlSeconds, description, referenceType, referenceId];
+  return {
+    n: 1,
+    // Who and what for: two services, or two operations, never meet in one key.
+    scope: `${actor.kind}:${actor.id ?? ''}:${operation}`,
+    key: idempotencyKey,
+    fingerprint: sha256(JSON.stringify([...subject, metadata == null ? null : sorted(metadata)])),
+    operation,
+    id: newId(),
+    user_id: userId,
+    kind,
+    amount,
+    hold_id: holdId,
+    refunds_transaction_id: refunded,
+    expires_at: ttlSeconds === undefined ? undefined : new Date(now.getTime() + ttlSeconds * 1000),
+    description,
+    reference_type: referenceType,
+    reference_id: referenceId,
+    metadata,
+    actor_kind: actor.kind,
+    actor_id: actor.id,
+    request_id: actor.requestId,
+  };
+}
+
+/** The same JSON whatever the order of its names: a retry need not write them as it did before. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  const names = Object.keys(value).sort();
+  return Object.fromEntries(names.map((name) => [name, sorted((value as Json)[name])]));
+}
+
+interface Waiting {
+  readonly item: Item;
+  readonly now: Date;
+}
+
+const lanes = new WeakMap<Database, Batcher<Waiting, Verdict>>();
+
+function laneOf(database: Database): Batcher<Waiting, Verdict> {
+  let lane = lanes.get(database);
+  if (lane === undefined) {
+    lane = createBatcher((batch) => applyTogether(database, batch), { maxBatch: 200, maxWaiting: 10_000 });
+    lanes.set(database, lane);
+  }
+  return lane;
+}
+
+interface Call {
+  readonly items: Item[];
+  readonly now: Date;
+  /** Whether to wait for accounts that others have locked. */
+  readonly waits: boolean;
+}
+
+/** Refused for a moment's reason: serialization failure, deadlock, lock not available. */
+const CONTENTION = /^(?:40001|40P01|55P03)$/;
+/** An item that should not have come this far: bad data, a broken constraint. */
+const UNFIT = /^2[23]/;
+const TRIES = 3;
+
+/**
+ * First without waiting for locks, because session look-ups stand in line behind this lane; then on a connection of
+ * its own. An item that fails the whole call, or an account that stays locked, is found by applying one by one.
+ */
+async function applyTogether(database: Database, batch: readonly Waiting[]): Promise<(Verdict | Error)[]> {
+  const items = batch.map(({ item }) => item);
+  const now = batch.at(-1)?.now ?? new Date(0);
+  try {
+    return await applyOnLane(database, { items, now, waits: false });
+  } catch (error) {
+    if (hasState(error, UNFIT)) return applyOneByOne(database, batch);
+    if (!hasState(error, CONTENTION)) throw error;
+  }
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    try {
+      return await applyOn(database.db, { items, now, waits: true });
+    } catch (error) {
+      if (!hasState(error, CONTENTION)) throw error;
+    }
+  }
+  return applyOneByOne(database, batch);
+}
+
+async function applyOneByOne(database: Database, batch: readonly Waiting[]): Promise<(Verdict | Error)[]> {
+  const verdicts: (Verdict | Error)[] = [];
+  for (const { item, now } of batch) {
+    try {
+      verdicts.push(...(await applyOnLane(database, { items: [item], now, waits: false })));
+    } catch (error) {
+      if (hasState(error, CONTENTION)) verdicts.push(new AppError('RETRY_LATER', { retryAfterSeconds: 1 }));
+      else verdicts.push(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+  return verdicts;
+}
+
+const APPLY = 'select apply_credit_movements($1::text::jsonb, $2::timestamptz, $3::boolean)::text as verdicts';
+
+async function applyOnLane(database: Database, { items, now, waits }: Call): Promise<Verdict[]> {
+  return verdictsOf(await database.sql.query<{ verdicts: string }>(APPLY, [numbered(items), now, waits]));
+}
+
+async function applyOn(db: App['db'], { items, now, waits }: Call): Promise<Verdict[]> {
+  const call = sql`apply_credit_movements(${numbered(items)}::text::jsonb, ${now.toISOString()}::timestamptz, ${waits}::boolean)`;
+  return verdictsOf(await db.select({ verdicts: sql<string>`verdicts::text` }).from(sql`${call} as verdicts`));
+}
+
+function numbered(items: Item[]): string {
+  items.forEach((item, index) => {
+    item.n = index + 1;
+  });
+  return JSON.stringify(items);
+}
+
+function verdictsOf(rows: { verdicts: string }[]): Verdict[] {
+  return JSON.parse(rows[0]?.verdicts ?? '[]');
+}
+
+function toMoved(verdict: Verdict | undefined): Moved {
+  if (verdict === undefined) throw new Error('The ledger gave no verdict.');
+  if (verdict.code !== null) throw refusalOf(verdict.code, verdict.answer);
+  const { answer, replayed } = verdict;
+  const transaction = verdict.transaction ? toTransaction(verdict.transaction) : undefined;
+  // A hold goes on after the first answer was given: the answer remembers how it was then.
+  const hold = verdict.hold ? toHold({ ...verdict.hold, ...answer.hold }) : undefined;
+  const userId = (transaction ?? hold)?.userId ?? '';
+  const account = { userId, balance: answer.balance, held: answer.held, available: answer.balance - answer.held };
+  return { transaction, hold, account, replayed };
+}
+
+function refusalOf(code: ErrorCode, answer: Json | null): AppError {
+  const { fields, ...extensions } = answer ?? {};
+  if (fields) return new AppError(code, { fields: fields as Record<string, string> });
+  return new AppError(code, { extensions });
+}
+
+const dateOf = (value: unknown) => new Date(String(value));
+
+function toTransaction(json: Json): CreditTransactionRow {
+  return {
+    id: json.id,
+    userId: json.user_id,
+    version: json.version,
+    kind: json.kind,
+    amount: json.amount,
+    balanceAfter: json.balance_after,
+    holdId: json.hold_id,
+    refundsTransactionId: json.refunds_transaction_id,
+    description: json.description,
+    referenceType: json.reference_type,
+    referenceId: json.reference_id,
+    metadata: json.metadata,
+    actorKind: json.actor_kind,
+    actorId: json.actor_id,
+    requestId: json.request_id,
+    createdAt: dateOf(json.created_at),
+  } as CreditTransactionRow;
+}
+
+function toHold(json: Json): CreditHoldRow {
+  return {
+    id: json.id,
+    userId: json.user_id,
+    ownerKind: json.owner_kind,
+    ownerId: json.owner_id,
+    amount: json.amount,
+    capturedAmount: json.captured_amount,
+    status: json.status,
+    expiresAt: dateOf(json.expires_at),
+    description: json.description,
+    referenceType: json.reference_type,
+    referenceId: json.reference_id,
+    createdAt: dateOf(json.created_at),
+    resolvedAt: json.resolved_at ? dateOf(json.resolved_at) : null,
+  } as CreditHoldRow;
+}
