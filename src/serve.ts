@@ -1,4 +1,6 @@
+import { writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { resolve } from 'node:path';
 import { createServer } from './api/server.js';
 import { closeApp, createApp } from './app.js';
 import type { Config } from './core/config.js';
@@ -26,12 +28,22 @@ function listenUrl(config: Config, address: AddressInfo): string {
   return `http://${config.server.host.includes(':') ? host : config.server.host}:${address.port}`;
 }
 
+/**
+ * What was made at the first start, kept for its owner beside the other generated keys, so that the demo can play
+ * without being told. Never in production, where it is printed and nothing else.
+ */
+function keepFirstCredentials(config: Config, made: Bootstrapped): void {
+  if (config.environment === 'production' || (!made.adminPassword && !made.serviceKey)) return;
+  writeFileSync(resolve(config.dataDir, 'first-credentials.json'), `${JSON.stringify(made, null, 2)}\n`, { mode: 0o600 });
+}
+
 /** A whole server: database migrated, first accounts made, keys loaded, jobs running, port open. */
 export async function serve(config: Config): Promise<Running> {
   const app = await createApp(config);
   try {
     await migrate(app.database, { log: app.log });
     const bootstrapped = await bootstrap(app);
+    keepFirstCredentials(config, bootstrapped);
     await loadSigningKeys(app);
     const server = await createServer(app);
     await server.fastify.listen({ host: config.server.host, port: config.server.port });

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Actor, App, Context, Viewer } from '../core/context.js';
 import { AppError } from '../core/errors.js';
-import { isInCidrs } from '../core/network.js';
+import { isInCidrs, parseCidrs } from '../core/network.js';
 import { findApiKey } from '../modules/auth/api-keys.service.js';
 import { findSession } from '../modules/auth/sessions.service.js';
 import { findServiceByKey } from '../modules/services/service-keys.service.js';
@@ -34,7 +34,7 @@ async function viewerOfApiKey(app: App, options: { key: string; ip: string }): P
   if (found.state === 'EXPIRED') return refused('TOKEN_EXPIRED');
   if (found.state === 'SUSPENDED') return refused('ACCOUNT_SUSPENDED');
   if (found.state !== 'VALID') return refused('UNAUTHENTICATED');
-  if (found.ipAllowList.length > 0 && !isInCidrs(options.ip, found.ipAllowList)) return refused('IP_NOT_ALLOWED');
+  if (found.ipAllowList.length > 0 && !isInCidrs(options.ip, parseCidrs(found.ipAllowList))) return refused('IP_NOT_ALLOWED');
   return { kind: 'apiKey', id: found.userId, keyId: found.keyId, scopes: found.scopes, emailVerified: found.emailVerified };
 }
 
@@ -61,7 +61,7 @@ async function resolveViewer(app: App, options: { authorization: string | undefi
 
 const ACTOR_KINDS = { anonymous: 'ANONYMOUS', user: 'USER', apiKey: 'USER', service: 'SERVICE', admin: 'ADMIN' } as const;
 
-function actorOf(viewer: Viewer, request: { ip: string; userAgent: string | undefined; id: string }): Actor {
+export function actorOf(viewer: Viewer, request: { ip: string; userAgent: string | undefined; id: string }): Actor {
   return {
     kind: ACTOR_KINDS[viewer.kind],
     id: viewer.kind === 'anonymous' ? null : viewer.id,

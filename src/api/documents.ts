@@ -6,6 +6,8 @@ interface Known {
   readonly document: DocumentNode;
   /** By operation name; '' for "the only one". */
   readonly analyses: Map<string, Analysis>;
+  /** The operations of it that were found to fit the schema, by name. */
+  readonly valid: Set<string>;
 }
 
 export interface Documents {
@@ -13,7 +15,8 @@ export interface Documents {
   require(
     operation: { query: string; operationName: string | undefined; variables: Record<string, unknown> },
     caller: { isService: boolean; introspection: boolean },
-  ): void;
+  ): { document: DocumentNode; /** Whether it was found to fit the schema before. */ isValid: boolean };
+  markValid(query: string, operationName: string | null | undefined): void;
 }
 
 /** Documents seen before, bounded: one not seen before costs about ten times a known one. */
@@ -23,7 +26,7 @@ export function createDocuments(): Documents {
   function find(query: string): Known {
     let entry = known.get(query);
     if (!entry) {
-      entry = { document: parseDocument(query), analyses: new Map() };
+      entry = { document: parseDocument(query), analyses: new Map(), valid: new Set() };
       known.set(query, entry);
     }
     return entry;
@@ -31,7 +34,7 @@ export function createDocuments(): Documents {
 
   return {
     require({ query, operationName, variables }, caller) {
-      const { document, analyses } = find(query);
+      const { document, analyses, valid } = find(query);
       const name = operationName ?? '';
       let analysis = analyses.get(name);
       if (!analysis) {
@@ -42,6 +45,10 @@ export function createDocuments(): Documents {
       }
       const refusal = judge(analysis, { variables, ...caller });
       if (refusal) throw refusal;
+      return { document, isValid: valid.has(name) };
+    },
+    markValid(query, operationName) {
+      known.get(query)?.valid.add(operationName ?? '');
     },
   };
 }

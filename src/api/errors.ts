@@ -1,4 +1,4 @@
-import { GraphQLError, type GraphQLFormattedError } from 'graphql';
+import { GraphQLError, type GraphQLFormattedError, Kind } from 'graphql';
 import { isDatabaseUnavailable } from '../core/database.js';
 import { AppError, type ErrorCode, isErrorCode, statusOf, textOf } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
@@ -22,6 +22,11 @@ const FOREIGN_CODES: Record<string, ErrorCode> = {
 const withoutSuggestion = (message: string) => message.replace(/ ?Did you mean [^?]*\?/g, '');
 const withoutValue = (message: string) => message.replace(/got invalid value .*? at "/s, 'got an invalid value at "').replace(/got invalid value .*?;/s, 'got an invalid value;');
 
+/** A variable that does not fit its type: graphql-js gives no code. */
+function codeOfVariable(error: GraphQLError): string {
+  return error.nodes?.[0]?.kind === Kind.VARIABLE_DEFINITION ? 'BAD_USER_INPUT' : '';
+}
+
 interface Refusal {
   code: ErrorCode;
   message: string;
@@ -37,7 +42,7 @@ function refusalOf(error: unknown, log: Logger, requestId: string): Refusal {
   }
   // graphql-js's own refusals (validation, coercion) have no original error, or one from a scalar.
   if (root instanceof GraphQLError || (error instanceof GraphQLError && error.extensions.code !== undefined)) {
-    const foreign = String((error as GraphQLError).extensions.code ?? '');
+    const foreign = String((error as GraphQLError).extensions.code ?? codeOfVariable(error as GraphQLError));
     const code = FOREIGN_CODES[foreign] ?? (isErrorCode(foreign) ? foreign : undefined);
     if (code && code !== 'INTERNAL_SERVER_ERROR') {
       return { code, message: withoutValue(withoutSuggestion((error as GraphQLError).message)), extensions: {} };

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
+import { type Cidr, parseCidrs } from './network.js';
 
 /** Everything that can be set, by concern. Built once; nothing else reads the environment. */
 export interface Config {
@@ -12,7 +13,8 @@ export interface Config {
     publicUrl: string;
     frontendUrl: string | undefined;
     corsOrigins: string[];
-    trustProxy: string[];
+    /** Blocks of the proxies in front. */
+    trustProxy: Cidr[];
   };
   dataDir: string;
   database:
@@ -152,6 +154,15 @@ class Reader {
       .map((item) => item.trim())
       .filter((item) => item !== '');
   }
+
+  blocks(name: Name): Cidr[] {
+    try {
+      return parseCidrs(this.list(name));
+    } catch (error) {
+      this.complaints.push(`${name}: ${(error as Error).message}`);
+      return [];
+    }
+  }
 }
 
 function checkOrigins(reader: Reader, origins: readonly string[], production: boolean): void {
@@ -199,7 +210,7 @@ export function buildConfig(values: Environment): Config {
       publicUrl: reader.url('PUBLIC_URL', ['http:', 'https:']) ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
       frontendUrl,
       corsOrigins: [...new Set([...origins, ...(frontendUrl ? [new URL(frontendUrl).origin] : [])])],
-      trustProxy: reader.list('TRUST_PROXY'),
+      trustProxy: reader.blocks('TRUST_PROXY'),
     },
     dataDir,
     database: databaseUrl

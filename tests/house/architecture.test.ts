@@ -1,0 +1,116 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { type Import, importsOf, sourceFiles } from './sources.js';
+
+/** Who may import whom, by place. `src` itself is main.ts, serve.ts and app.ts. */
+const PLACES: Record<string, string[]> = {
+  src: ['src', 'api', 'cli', 'jobs', 'modules', 'core'],
+  api: ['api', 'modules', 'core'],
+  cli: ['cli', 'modules', 'core'],
+  jobs: ['jobs', 'modules', 'core'],
+  modules: ['modules', 'core'],
+  core: ['core'],
+};
+
+/** Which module may use which. Foreign keys between tables are free of this; `admin` may use any. */
+const MODULES: Record<string, string[]> = {
+  audit: [],
+  mail: [],
+  catalog: [],
+  auth: ['audit', 'mail'],
+  credits: ['auth'],
+  usage: ['auth', 'catalog'],
+  services: ['auth', 'credits', 'usage', 'catalog', 'audit'],
+  admin: ['audit', 'auth', 'catalog', 'credits', 'mail', 'services', 'usage'],
+};
+
+/** Libraries that live in one file, or one kind of file, so that each can be replaced there. */
+const CONFINED: Record<string, RegExp> = {
+  'type-graphql': /\.(resolver|types)\.ts$|^src\/api\/schema\.ts$/,
+  'graphql-shield': /^src\/api\/access\.ts$/,
+  'graphql-rate-limit': /^src\/api\/limits\.ts$/,
+  'graphql-middleware': /^src\/api\/access\.ts$/,
+  '@apollo/server': /^src\/api\/graphql\.ts$/,
+  '@as-integrations/fastify': /^src\/api\/graphql\.ts$/,
+  fastify: /^src\/api\//,
+  'drizzle-orm': /\.(table|service)\.ts$|^src\/core\/(database[a-z-]*|postgres-[a-z]+|columns|context|pages|migrations)\.ts$/,
+  postgres: /^src\/core\/(database|postgres)-[a-z]+\.ts$/,
+  '@electric-sql/pglite': /^src\/core\/database[a-z-]*\.ts$/,
+  jose: /^src\/core\/tokens\.ts$/,
+  '@node-rs/argon2': /^src\/core\/password[a-z-]*\.ts$/,
+  '@node-rs/bcrypt': /^src\/core\/password[a-z-]*\.ts$/,
+  '@zxcvbn-ts/core': /^src\/core\/password[a-z-]*\.ts$/,
+  nodemailer: /^src\/core\/mailer\.ts$/,
+  pino: /^src\/core\/logger\.ts$/,
+  'prom-client': /^src\/core\/metrics\.ts$/,
+  ioredis: /^src\/core\/limiter\.ts$/,
+  'rate-limiter-flexible': /^src\/core\/limiter\.ts$/,
+  dataloader: /\.(resolver|service|loaders)\.ts$|^src\/core\//,
+  zod: /\.service\.ts$|^src\/core\//,
+  commander: /^src\/(main|cli\/[a-z-]+)\.ts$/,
+};
+
+const imports: Import[] = sourceFiles().flatMap(importsOf);
+const ours = imports.filter((entry) => entry.to.startsWith('src/'));
+
+const placeOf = (name: string) => (name.split('/').length === 2 ? 'src' : (name.split('/')[1] ?? ''));
+const moduleOf = (name: string) => (name.startsWith('src/modules/') ? name.split('/')[2] : undefined);
+const kindOf = (name: string) => /\.([a-z]+)\.ts$/.exec(name)?.[1] ?? '';
+const shown = (list: Import[]) => list.map((entry) => `${entry.from} → ${entry.to}`);
+
+describe('who imports whom', () => {
+  it('finds imports at all', () => {
+    expect(ours.length).toBeGreaterThan(100);
+  });
+
+  it('goes from the edge inwards', () => {
+    expect(shown(ours.filter((entry) => !PLACES[placeOf(entry.from)]?.includes(placeOf(entry.to))))).toEqual([]);
+  });
+
+  it('keeps modules to those they may know', () => {
+    const foreign = ours.filter((entry) => {
+      const [from, to] = [moduleOf(entry.from), moduleOf(entry.to)];
+      if (!from || !to || from === to) return false;
+      if (kindOf(entry.from) === 'table' && kindOf(entry.to) === 'table') return false;
+      return !MODULES[from]?.includes(to);
+    });
+    expect(shown(foreign)).toEqual([]);
+    expect(Object.keys(MODULES).sort()).toEqual([...new Set(sourceFiles('src/modules').map((file) => moduleOf(file.name)))].sort());
+  });
+
+  it('keeps the layers of a module apart', () => {
+    const upward = ours.filter((entry) => {
+      const [from, to] = [kindOf(entry.from), kindOf(entry.to)];
+      if (to === 'resolver') return from === 'resolver' || placeOf(entry.from) === 'modules';
+      if (from === 'service') return to === 'present';
+      if (from === 'table') return to !== 'table' && placeOf(entry.to) === 'modules';
+      if (from === 'types') return placeOf(entry.to) === 'modules' && to !== 'types';
+      return false;
+    });
+    expect(shown(upward)).toEqual([]);
+  });
+
+  it('keeps libraries where they can be replaced', () => {
+    const strays = imports.filter((entry) => {
+      const confined = CONFINED[entry.to];
+      return confined && !confined.test(entry.from) && !(entry.typeOnly && entry.to === 'fastify');
+    });
+    expect(shown(strays)).toEqual([]);
+  });
+
+  it('has no default exports, barrels, or catch-all names', () => {
+    for (const file of sourceFiles()) {
+      expect(file.name).not.toMatch(/\/(index|utils?|helpers?|common)\.ts$/);
+      expect(file.name).toMatch(/^[a-z0-9./-]+$/);
+      expect(readFileSync(file.path, 'utf8'), file.name).not.toMatch(/^export default/m);
+    }
+  });
+
+  it('has no any, no ignored error and no unfinished mark', () => {
+    for (const file of sourceFiles()) {
+      const text = readFileSync(file.path, 'utf8');
+      expect(text, file.name).not.toMatch(/: any\b|as any\b|<any>|@ts-ignore|@ts-expect-error|biome-ignore/);
+      expect(text, file.name).not.toMatch(/\b(TODO|FIXME|XXX|HACK)\b/);
+    }
+  });
+});

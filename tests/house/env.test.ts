@@ -1,0 +1,69 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { buildConfig, ConfigError, type Environment, exampleEnvironment, SETTINGS } from '../../src/core/config.js';
+import { sourceFiles } from './sources.js';
+
+const complaintsOf = (values: Environment): string => {
+  try {
+    buildConfig(values);
+    return '';
+  } catch (error) {
+    return error instanceof ConfigError ? error.message : String(error);
+  }
+};
+
+const PRODUCTION: Environment = {
+  NODE_ENV: 'production',
+  PUBLIC_URL: 'https://id.example.com',
+  ENCRYPTION_KEY: '6bq0pXwWb2p3XoZ0kTgV3b0rJt9WmKq1sN8yLhCfUeA=',
+  SMTP_URL: 'smtps://mail.example.com:465',
+  MAIL_FROM: 'Example <no-reply@example.com>',
+};
+
+describe('the configuration', () => {
+  it('equals .env.example (npm run generate writes it)', async () => {
+    await expect(exampleEnvironment()).toMatchFileSnapshot('../../.env.example');
+  });
+
+  it('is read in one file alone', () => {
+    const readers = sourceFiles().filter((file) => /process\.env/.test(readFileSync(file.path, 'utf8')));
+    expect(readers.map((file) => file.name)).toEqual(['src/core/config.ts']);
+  });
+
+  it('needs nothing to be set', () => {
+    const config = buildConfig({});
+    expect(config.database.kind).toBe('pglite');
+    expect(config.server).toMatchObject({ host: '127.0.0.1', port: 4000, publicUrl: 'http://127.0.0.1:4000' });
+    expect(config.graphql).toEqual({ introspection: true, playground: true });
+  });
+
+  it('says all its complaints at once', () => {
+    const text = complaintsOf({ PORT: 'eighty', ACCESS_TOKEN_TTL: '5', REFRESH_COOKIE: 'yes', CORS_ORIGINS: '*', TRUST_PROXY: '10.0.0.0/33' });
+    for (const name of ['PORT', 'ACCESS_TOKEN_TTL', 'REFRESH_COOKIE', 'CORS_ORIGINS', 'TRUST_PROXY']) expect(text).toContain(name);
+  });
+
+  it('never repeats a value that may hold a password', () => {
+    expect(complaintsOf({ DATABASE_URL: 'mysql://me:hunter2@db/x', SMTP_URL: 'http://me:hunter2@mail' })).not.toContain('hunter2');
+  });
+
+  it('stops a start in production without secrets, or with wildcard origins', () => {
+    expect(complaintsOf(PRODUCTION)).toBe('');
+    const { ENCRYPTION_KEY: _, ...withoutKey } = PRODUCTION;
+    expect(complaintsOf(withoutKey)).toContain('ENCRYPTION_KEY');
+    expect(complaintsOf({ ...PRODUCTION, ENCRYPTION_KEY: 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=' })).toContain('ENCRYPTION_KEY');
+    expect(complaintsOf({ ...PRODUCTION, PUBLIC_URL: 'http://id.example.com' })).toContain('PUBLIC_URL');
+    expect(complaintsOf({ ...PRODUCTION, CORS_ORIGINS: '*' })).toContain('CORS_ORIGINS');
+    expect(complaintsOf({ ...PRODUCTION, CORS_ORIGINS: 'http://app.example.com' })).toContain('https');
+  });
+
+  it('hides playground, introspection and mailbox in production unless they are set', () => {
+    const config = buildConfig(PRODUCTION);
+    expect(config.graphql).toEqual({ introspection: false, playground: false });
+    expect(config.mail.transport).toBe('smtp');
+    expect(buildConfig({ ...PRODUCTION, PLAYGROUND: 'true', INTROSPECTION: 'true' }).graphql).toEqual({ introspection: true, playground: true });
+  });
+
+  it('explains every setting in a sentence', () => {
+    for (const [name, setting] of Object.entries(SETTINGS)) expect(setting.meaning, name).toMatch(/[.)]$/);
+  });
+});

@@ -1,0 +1,6 @@
+import { expect, it } from 'vitest';
+import { createSchema, printedSchema } from '../../src/api/schema.js';
+
+it('the printed schema equals schema.graphql (npm run generate writes it)', async () => {
+  await expect(printedSchema(createSchema())).toMatchFileSnapshot('../../schema.graphql');
+});
