@@ -1,5 +1,6 @@
 import { type DocumentNode, Kind } from 'graphql';
 import { LRUCache } from 'lru-cache';
+import { SENSITIVE_FIELDS } from './access.js';
 import { type Analysis, analyseDocument, judge, parseDocument } from './document-limits.js';
 
 interface Known {
@@ -38,7 +39,7 @@ export function createDocuments(): Documents {
       const name = operationName ?? '';
       let analysis = analyses.get(name);
       if (!analysis) {
-        analysis = analyseDocument(document, operationName);
+        analysis = analyseDocument(document, { operationName, sensitiveFields: SENSITIVE_FIELDS });
         // Names that the document does not hold are the caller's to invent: they are not remembered.
         const holds = document.definitions.some((node) => node.kind === Kind.OPERATION_DEFINITION && node.name?.value === name);
         if (holds || name === '') analyses.set(name, analysis);

@@ -1,3 +1,5 @@
+// First of all imports: type-graphql's decorators look for it when a class is defined.
+import 'reflect-metadata';
 import { randomUUID } from 'node:crypto';
 import cookie from '@fastify/cookie';
 import cors from '@fastify/cors';
