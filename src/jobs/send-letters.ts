@@ -86,10 +86,12 @@ async function sendLetter(app: App, row: OutboxEmailRow): Promise<void> {
     await app.mailer.send(openLetter(app, row));
   } catch (error) {
     const outcome = await markFailed(app, { row, error });
+    app.metrics.letters.add(outcome === 'dead' ? 'dead' : 'failed');
     if (outcome === 'dead') app.log.error({ ...about, err: error }, 'a letter was given up');
     else app.log.warn({ ...about, err: error }, 'a letter could not be sent and will be tried again');
     return;
   }
   await markSent(app, row);
+  app.metrics.letters.add('sent');
   app.log.debug(about, 'a letter was sent');
 }

@@ -91,12 +91,13 @@ function converse(state: SmtpServer, { socket, tls, greet }: Line): void {
       mail = { from: /<(.*?)>/.exec(line)?.[1] ?? '', to: [], source: '', wasEncrypted: encrypted };
       reply(line, '250 ok');
     } else if (verb === 'RCPT') {
-      mail.to.push(/<(.*?)>/.exec(line)?.[1] ?? '');
+      if (state.answer(line) === undefined) mail.to.push(/<(.*?)>/.exec(line)?.[1] ?? '');
       reply(line, '250 ok');
     } else if (verb === 'DATA') {
-      const refusal = state.answer(line);
-      if (refusal === undefined) body = [];
-      reply(line, '354 end with a dot');
+      // A client that pipelines (RFC 2920) asks before it knows whether anybody may receive.
+      const isOpen = mail.to.length > 0 && state.answer(line) === undefined;
+      if (isOpen) body = [];
+      reply(line, isOpen ? '354 end with a dot' : '554 no recipients');
     } else if (verb === 'QUIT') socket.end('221 bye\r\n');
     else reply(line, '250 ok');
   }

@@ -39,7 +39,7 @@ const DARK_AND_PHONE = trusted(`
 }
 @media (max-width: 480px) {
   .page { padding: 16px 8px !important; }
-  .card { padding: 24px 20px !important; }
+  .card { padding: 24px 20px 12px !important; }
   .button { display: block !important; }
 }
 `);
@@ -73,7 +73,7 @@ export function renderHtml(parts: LetterParts): Html {
 </head>
 <body class="page" style="margin:0;padding:32px 16px;background:#f1f3f6;">
 <p class="small" style="${BRAND}">${brand}</p>
-<div class="card" role="article" aria-label="${subject}" style="max-width:560px;margin:0 auto;padding:32px;box-sizing:border-box;background:#ffffff;border:1px solid #dde1e8;border-radius:12px;">
+<div class="card" role="article" aria-label="${subject}" style="max-width:560px;margin:0 auto;padding:32px 32px 20px;box-sizing:border-box;background:#ffffff;border:1px solid #dde1e8;border-radius:12px;">
 <h1 class="strong" style="${STRONG}">${subject}</h1>
 <p class="words" style="${WORDS}">${greeting}</p>
 ${paragraphs.map((paragraph) => html`<p class="words" style="${WORDS}">${paragraph}</p>\n`)}${actionOf(parts)}${notes.map((note) => html`<p class="small" style="${SMALL}">${note}</p>\n`)}</div>

@@ -2,11 +2,12 @@
 // links stand in the database only encrypted, and not at all once it is sent or given up. Sending is at least once:
 // a sender killed after the mail server said yes and before `markSent` sends again, under the same key.
 import { createHmac } from 'node:crypto';
-import { and, count, eq, gt, inArray, is, lt, lte, ne, sql } from 'drizzle-orm';
+import { and, count, eq, gt, inArray, is, lt, lte, min, ne, sql } from 'drizzle-orm';
 import { PgTransaction } from 'drizzle-orm/pg-core';
 import { newId } from '../../core/columns.js';
 import type { App } from '../../core/context.js';
 import { type Letter, MailError, parseSender } from '../../core/mailer.js';
+import { networkKey } from '../../core/network.js';
 import type { LetterData, LetterKind } from './letter-texts.js';
 import { renderLetter } from './letters.js';
 import { type OutboxEmailRow, outboxEmails } from './mail.table.js';
@@ -82,9 +83,9 @@ export async function queueLetter<K extends LetterKind>(app: App, request: Lette
   return true;
 }
 
-/** One row of the table for one address or IP, without keeping the IP. */
+/** Tells one IPv4 address or IPv6 /64 from another without keeping it. */
 function hashIp(app: App, ip: string): string {
-  return createHmac('sha256', app.secrets.derive('letter-ip')).update(ip).digest('base64url');
+  return createHmac('sha256', app.secrets.derive('letter-ip')).update(networkKey(ip)).digest('base64url');
 }
 
 /**
@@ -186,10 +187,10 @@ export async function markFailed(
   return isOver ? 'dead' : 'retry';
 }
 
-/** Seconds that the oldest due letter has waited since it was queued; 0 when none is. For the gauge and the health page. */
+/** Seconds since the oldest waiting letter was queued; 0 when none waits. For the gauge and the health page. */
 export async function outboxAgeSeconds(app: App): Promise<number> {
   const [row] = await app.db
-    .select({ oldest: sql<Date | null>`min(${outboxEmails.createdAt})`.mapWith(outboxEmails.createdAt) })
+    .select({ oldest: min(outboxEmails.createdAt) })
     .from(outboxEmails)
     .where(eq(outboxEmails.status, 'QUEUED'));
   return row?.oldest ? Math.max(0, (app.now().getTime() - row.oldest.getTime()) / SECOND) : 0;

@@ -6,7 +6,7 @@ export const en: LetterTexts = {
   language: 'en',
   greeting: (username) => `Hello ${username},`,
   linkHint: 'If the button does not work, copy this address into your browser:',
-  footer: (brand) => `${brand} sent this letter about an account with this address. Nobody reads answers to it.`,
+  footer: (brand) => `${brand} sent this letter about an account with this address. Replies to it are not read.`,
   unknownPlace: 'an unknown address',
   letters: {
     WELCOME_VERIFY: {
@@ -145,10 +145,10 @@ export const en: LetterTexts = {
     },
     INVITATION: {
       subject: 'You are invited',
-      body: ({ username, link, invitedBy }) => ({
+      body: ({ link, invitedBy }) => ({
         paragraphs: [
-          `${invitedBy} made an account for you. Its user name is ${username}.`,
-          'Choose a password to begin.',
+          `${invitedBy} made an account for you.`,
+          'Choose a password to begin. You can sign in with this email address.',
         ],
         action: { label: 'Choose a password', link },
         notes: [
