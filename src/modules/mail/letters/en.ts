@@ -152,7 +152,7 @@ export const en: LetterTexts = {
         ],
         action: { label: 'Choose a password', link },
         notes: [
-          'The link works once, within 24 hours.',
+          'The link works once, within 72 hours.',
           'If you do not expect this, ignore this letter: nobody can use the account without the link.',
         ],
       }),
