@@ -15,7 +15,10 @@ export const plans = pgTable(
   },
   (table) => [
     check('plans_code_form', sql`${table.code} ~ '^[a-z][a-z0-9_-]{0,39}$'`),
-    check('plans_not_negative', sql`${table.conversationsPerDay} >= 0 and ${table.messagesPerDay} >= 0 and ${table.monthlyCredits} >= 0`),
+    check(
+      'plans_not_negative',
+      sql`${table.conversationsPerDay} >= 0 and ${table.messagesPerDay} >= 0 and ${table.monthlyCredits} >= 0`,
+    ),
   ],
 );
 

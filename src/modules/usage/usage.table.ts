@@ -14,5 +14,8 @@ export const usageCounters = pgTable(
     day: date('day', { mode: 'string' }).notNull(),
     used: integer('used').notNull(),
   },
-  (table) => [primaryKey({ columns: [table.userId, table.kind, table.day] }), check('usage_counters_positive', sql`${table.used} > 0`)],
+  (table) => [
+    primaryKey({ columns: [table.userId, table.kind, table.day] }),
+    check('usage_counters_positive', sql`${table.used} > 0`),
+  ],
 );

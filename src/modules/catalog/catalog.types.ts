@@ -1,0 +1,7 @@
+import { Field, ObjectType } from 'type-graphql';
+
+@ObjectType('Plan', { description: 'What a person may use.' })
+export class Plan {
+  @Field(() => String)
+  code!: string;
+}

@@ -1,0 +1,97 @@
+import { Field, ID, ObjectType, registerEnumType } from 'type-graphql';
+import { DateTime, EmailAddress } from '../../core/scalars.types.js';
+
+export enum TokenValidationCode {
+  VALID = 'VALID',
+  EXPIRED = 'EXPIRED',
+  REVOKED = 'REVOKED',
+  SUSPENDED = 'SUSPENDED',
+  MALFORMED = 'MALFORMED',
+  NOT_FOUND = 'NOT_FOUND',
+  INSUFFICIENT_SCOPE = 'INSUFFICIENT_SCOPE',
+  IP_NOT_ALLOWED = 'IP_NOT_ALLOWED',
+}
+registerEnumType(TokenValidationCode, {
+  name: 'TokenValidationCode',
+  description: 'Why a token is good, or is not.',
+  valuesConfig: {
+    REVOKED: { description: 'Signed out, ended by somebody, or taken back.' },
+    SUSPENDED: { description: 'The account is suspended, or the admin disabled.' },
+    MALFORMED: { description: 'Nothing that this server has made.' },
+    NOT_FOUND: { description: 'A key or session that is not there (any more).' },
+    INSUFFICIENT_SCOPE: { description: 'The API key lacks one of the scopes asked for.' },
+    IP_NOT_ALLOWED: { description: 'The API key is bound to other addresses, or `ip` was not given.' },
+  },
+});
+
+export enum TokenKind {
+  USER = 'USER',
+  ADMIN = 'ADMIN',
+  API_KEY = 'API_KEY',
+}
+registerEnumType(TokenKind, {
+  name: 'TokenKind',
+  description: 'A person’s sign-in, an admin’s sign-in, or a person’s API key.',
+});
+
+@ObjectType('TokenUser', {
+  simpleResolvers: true,
+  description: 'Whose token it is, as far as a service needs to know.',
+})
+export class TokenUser {
+  @Field(() => ID)
+  id!: string;
+
+  @Field(() => String)
+  username!: string;
+
+  @Field(() => EmailAddress)
+  email!: string;
+
+  @Field(() => Boolean)
+  emailVerified!: boolean;
+
+  /** Not a field: what `plan` is looked up by. */
+  planCode!: string;
+}
+
+@ObjectType('TokenAdmin', { simpleResolvers: true, description: 'The admin whose token it is.' })
+export class TokenAdmin {
+  @Field(() => ID)
+  id!: string;
+
+  @Field(() => String)
+  username!: string;
+}
+
+@ObjectType('TokenValidation', {
+  description: 'The answer for any text sent as a token. Names nobody unless it is valid.',
+})
+export class TokenValidation {
+  @Field(() => Boolean)
+  valid!: boolean;
+
+  @Field(() => TokenValidationCode)
+  code!: TokenValidationCode;
+
+  @Field(() => TokenKind, { nullable: true })
+  kind!: TokenKind | null;
+
+  @Field(() => DateTime, { nullable: true })
+  expiresAt!: Date | null;
+
+  @Field(() => TokenUser, { nullable: true, description: 'Null for an admin.' })
+  user!: TokenUser | null;
+
+  @Field(() => TokenAdmin, { nullable: true, description: 'Null for a person.' })
+  admin!: TokenAdmin | null;
+
+  @Field(() => [String], {
+    nullable: true,
+    description: 'Of an API key. Null for a sign-in, which holds everything its person may do.',
+  })
+  scopes!: string[] | null;
+
+  @Field(() => ID, { nullable: true, description: 'Null for an API key.' })
+  sessionId!: string | null;
+}
