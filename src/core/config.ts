@@ -73,7 +73,7 @@ export const SETTINGS = {
   INTROSPECTION: { shownDefault: 'true outside production', meaning: 'Whether the schema may be asked for.' },
   PLAYGROUND: { shownDefault: 'true outside production', meaning: 'Whether GET /playground is served.' },
   MAIL_TRANSPORT: { shownDefault: 'mailbox outside production', meaning: 'mailbox (read at /dev/mailbox) or smtp.' },
-  SMTP_URL: { meaning: 'smtp://user:password@host:587 (STARTTLS) or smtps://host:465.' },
+  SMTP_URL: { meaning: 'smtp://user:password@host:587 (STARTTLS, required unless the host is this machine or ?requireTLS=false stands behind) or smtps://host:465.' },
   MAIL_FROM: { default: 'Credence <no-reply@localhost.localdomain>', meaning: 'Sender of letters.' },
   LOG_LEVEL: { default: 'info', meaning: 'fatal, error, warn, info, debug, trace or silent.' },
   METRICS_TOKEN: { meaning: 'Bearer token for /metrics and the details of /health; without it only this machine may read them.' },

@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 
-export interface ReceivedMail {
+interface ReceivedMail {
   from: string;
   to: string[];
   /** Headers and body as they came, dots unstuffed. */
@@ -10,7 +10,7 @@ export interface ReceivedMail {
 }
 
 /** What the server says to a command; undefined lets it say its usual yes. */
-export type Answer = (command: string) => string | undefined;
+type Answer = (command: string) => string | undefined;
 /** Says nothing at all. */
 export const silence = '';
 /** Says "more to come" again and again, and never the end. */

@@ -34,7 +34,7 @@ export interface LetterBody {
   readonly notes?: readonly string[];
 }
 
-export interface LetterText<K extends LetterKind> {
+interface LetterText<K extends LetterKind> {
   /** A constant, so that nothing a person typed can stand in a subject. */
   readonly subject: string;
   body(data: CleanData<K>): LetterBody;
