@@ -51,7 +51,7 @@ type CreditMovement = (typeof CREDIT_MOVEMENTS)[number];
 
 const GAUGES = {
   hashing_queue_length: 'Passwords that wait for a hashing slot.',
-  letters_waiting: 'Letters in the outbox that are not sent yet.',
+  outbox_oldest_letter_seconds: 'How long the oldest letter in the outbox has waited.',
 } as const;
 export type GaugeName = keyof typeof GAUGES;
 
@@ -106,7 +106,12 @@ export function createMetrics(): Metrics {
         help: GAUGES[gauge],
         registers: [registry],
         async collect() {
-          this.set(await read());
+          // A reader that fails (the database is gone) must not cost the rest of the page.
+          this.set(
+            await Promise.resolve()
+              .then(read)
+              .catch(() => Number.NaN),
+          );
         },
       });
     },

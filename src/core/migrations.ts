@@ -88,6 +88,19 @@ export async function listMigrations(
   return migrations.map(({ name, index }) => ({ name, appliedAt: applied[index]?.applied_at ?? null }));
 }
 
+/**
+ * How many migrations of this build the database lacks. Newer ones besides do not count: during an upgrade instances of
+ * two versions run side by side, and the older ones must stay ready.
+ */
+export async function countPendingMigrations(
+  database: Database,
+  options: Pick<MigrationOptions, 'directory'> = {},
+): Promise<number> {
+  const migrations = await readMigrations(options.directory);
+  const applied = new Set((await readApplied(database.sql)).map(({ name }) => name));
+  return migrations.filter(({ name }) => !applied.has(name)).length;
+}
+
 async function applyNext(sql: Sql, migrations: readonly Migration[]): Promise<string | undefined> {
   await sql.query(
     `create table if not exists credence_migrations (
