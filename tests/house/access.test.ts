@@ -1,4 +1,4 @@
-import { type GraphQLField, type GraphQLInputType, type GraphQLSchema, isEnumType, isInputObjectType, isListType, isNonNullType, isObjectType, getNamedType, isLeafType } from 'graphql';
+import { type GraphQLSchema, isObjectType } from 'graphql';
 import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ACCESS } from '../../src/api/access.js';
@@ -10,6 +10,7 @@ import { PERMISSIONS } from '../../src/modules/admin/permissions.js';
 import { apiKeys, sessions, users } from '../../src/modules/auth/auth.table.js';
 import { openSession } from '../../src/modules/auth/sessions.service.js';
 import { SERVICE_SCOPES } from '../../src/modules/services/scopes.js';
+import { documentFor } from '../support/documents.js';
 import { createHarness, type Call, type Harness, type Person } from '../support/harness.js';
 import { expectSection } from './sections.js';
 
@@ -73,31 +74,6 @@ function expected(level: string, options: { viewer: string; field: string }): st
   if (level === 'AUTHENTICATED' || viewer === 'fresh') return undefined;
   if (viewer === 'unverified') return 'EMAIL_NOT_VERIFIED';
   return level === 'FRESH' ? 'REAUTHENTICATION_REQUIRED' : undefined;
-}
-
-function sample(type: GraphQLInputType): unknown {
-  if (isNonNullType(type)) return sample(type.ofType);
-  if (isListType(type)) return [];
-  if (isEnumType(type)) return type.getValues()[0]?.name;
-  if (isInputObjectType(type)) {
-    return Object.fromEntries(Object.values(type.getFields()).filter((field) => isNonNullType(field.type)).map((field) => [field.name, sample(field.type)]));
-  }
-  if (type.name === 'EmailAddress') return 'nobody@example.com';
-  if (type.name === 'Boolean') return false;
-  if (['Int', 'SafeInt', 'Float'].includes(type.name)) return 1;
-  if (type.name === 'DateTime') return '2030-01-01T00:00:00.000Z';
-  if (type.name === 'JSONObject') return {};
-  return '00000000-0000-7000-8000-000000000000';
-}
-
-function documentFor(root: 'query' | 'mutation', field: GraphQLField<unknown, unknown>): { query: string; variables: Record<string, unknown> } {
-  const needed = field.args.filter((argument) => isNonNullType(argument.type));
-  const declared = needed.map((argument) => `$${argument.name}: ${argument.type}`).join(', ');
-  const passed = needed.map((argument) => `${argument.name}: $${argument.name}`).join(', ');
-  const named = getNamedType(field.type);
-  const selection = isLeafType(named) ? '' : '{ __typename }';
-  const query = `${root}${declared && `(${declared})`} { ${field.name}${passed && `(${passed})`} ${selection} }`;
-  return { query, variables: Object.fromEntries(needed.map((argument) => [argument.name, sample(argument.type)])) };
 }
 
 const schema: GraphQLSchema = createSchema();
