@@ -156,8 +156,14 @@ function sendFailure(reply: FastifyReply, { app, page, token, error, requestId }
   const { message, extensions = {} } = formatError(error, { log: app.log, requestId });
   const code = isErrorCode(extensions.code) ? extensions.code : 'INTERNAL_SERVER_ERROR';
   if (page.asksPassword && (code === 'WEAK_PASSWORD' || code === 'BAD_USER_INPUT')) {
-    const details = Object.values((extensions.fields ?? {}) as Record<string, string>);
-    return sendForm(reply, { app, page, token, status: statusOf(code), problems: [message, ...details] });
+    const problems = Object.values((extensions.fields ?? {}) as Record<string, string>).map(sentenceOf);
+    return sendForm(reply, {
+      app,
+      page,
+      token,
+      status: statusOf(code),
+      problems: problems.length > 0 ? problems : [message],
+    });
   }
   const retryAfter = retryAfterOf([{ message, extensions }]);
   if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter));
@@ -167,6 +173,9 @@ ${isDeadLink ? html`<p>The link was used already, is too old, or was replaced by
 <p class="small">Request ${requestId}</p>`;
   return sendPage(reply, { status: statusOf(code), title: 'That did not work', body: card('That did not work', body) });
 }
+
+/** Problems are told as "must have …", or as whole sentences. */
+const sentenceOf = (problem: string) => (/^\p{Ll}/u.test(problem) ? `The password ${problem}.` : problem);
 
 function sendIncomplete(reply: FastifyReply): FastifyReply {
   const body = html`<p>Part of the address is missing. Copy the whole link from the letter into your browser.</p>`;
