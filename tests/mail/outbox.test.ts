@@ -337,7 +337,9 @@ describe('sending letters', () => {
     };
     await queue();
     const pauses: number[] = [];
+    let lastAttempt = now;
     for (let row = await onlyRow(); row.status === 'QUEUED'; row = await onlyRow()) {
+      lastAttempt = now;
       expect(await sendDueLetters(app)).toBe(1);
       const next = (await onlyRow()).nextAttemptAt.getTime();
       pauses.push((next - now) / SECOND);
@@ -348,8 +350,8 @@ describe('sending letters', () => {
     expect(pauses[0]).toBeGreaterThanOrEqual(22.5);
     expect(pauses[0]).toBeLessThanOrEqual(37.5);
     expect(Math.max(...pauses)).toBeLessThanOrEqual(1.25 * 3_600);
-    expect(now - Date.parse('2026-03-01T12:00:00Z')).toBeLessThanOrEqual(24 * HOUR);
-    expect(now - Date.parse('2026-03-01T12:00:00Z')).toBeGreaterThan(22 * HOUR);
+    expect(lastAttempt - Date.parse('2026-03-01T12:00:00Z')).toBeLessThanOrEqual(24 * HOUR);
+    expect(lastAttempt - Date.parse('2026-03-01T12:00:00Z')).toBeGreaterThan(22 * HOUR);
     expect(await sendDueLetters(app)).toBe(0);
   });
 
