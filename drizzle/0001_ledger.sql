@@ -118,12 +118,14 @@ RETURNS json
 LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
+SET enable_bitmapscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
 AS $$
 #variable_conflict use_column
 DECLARE
   size CONSTANT int := jsonb_array_length(items);
+  movements credit_movement[];
   -- By place among the accounts named, which are in the order of their ids.
   users uuid[];
   balances bigint[];
@@ -139,18 +141,21 @@ DECLARE
   deltas bigint[] := array_fill(NULL::bigint, ARRAY[size]); -- of the balance; null: no transaction
   balances_after bigint[] := array_fill(NULL::bigint, ARRAY[size]);
   versions_after bigint[] := array_fill(NULL::bigint, ARRAY[size]);
-  firsts int[] := array_fill(NULL::int, ARRAY[size]); -- the item of this call that took the same key
+  twins int[]; -- the item before it with the same key
+  firsts int[] := array_fill(NULL::int, ARRAY[size]); -- the item that took the key
   -- The item being judged.
-  item record;
+  item credit_movement;
+  found record;
   verdict record;
   place int;
   available bigint;
   delta bigint;
   hold_answer jsonb;
   refunded jsonb := '{}'; -- what this call gives back, by transaction
-  keys_given int := 0;
-  keys_taken int;
 BEGIN
+  SELECT array_agg(i ORDER BY i.n) INTO movements
+    FROM jsonb_populate_recordset(NULL::credit_movement, items) i;
+
   SELECT array_agg(DISTINCT named.user_id ORDER BY named.user_id) FILTER (WHERE named.user_id IS NOT NULL),
          array_agg(named.place ORDER BY named.n)
     INTO users, places
@@ -158,14 +163,13 @@ BEGIN
             FROM (SELECT i.n, coalesce(i.user_id,
                                        (SELECT h.user_id FROM credit_holds h WHERE h.id = i.hold_id),
                                        (SELECT t.user_id FROM credit_transactions t WHERE t.id = i.refunds_transaction_id)) AS user_id
-                    FROM jsonb_populate_recordset(NULL::credit_movement, items) i) owned) named;
+                    FROM unnest(movements) i) owned) named;
 
-  INSERT INTO credit_accounts (user_id, balance, held, version, updated_at)
-  SELECT u.id, 0, 0, 0, moment
-    FROM users u
-   WHERE u.id = ANY (users) AND NOT EXISTS (SELECT FROM credit_accounts a WHERE a.user_id = u.id)
-   ORDER BY u.id
-      ON CONFLICT DO NOTHING;
+  IF (SELECT count(*) FROM credit_accounts a WHERE a.user_id = ANY (users)) < cardinality(users) THEN
+    INSERT INTO credit_accounts (user_id, balance, held, version, updated_at)
+    SELECT u.id, 0, 0, 0, moment FROM users u WHERE u.id = ANY (users) ORDER BY u.id
+        ON CONFLICT DO NOTHING;
+  END IF;
 
   IF waits THEN
     PERFORM FROM credit_accounts a WHERE a.user_id = ANY (users) ORDER BY a.user_id FOR NO KEY UPDATE;
@@ -173,49 +177,54 @@ BEGIN
     PERFORM FROM credit_accounts a WHERE a.user_id = ANY (users) ORDER BY a.user_id FOR NO KEY UPDATE NOWAIT;
   END IF;
 
-  -- A statement of its own: it sees what was committed while the one above waited.
-  SELECT array_agg(a.balance ORDER BY named.place), array_agg(a.held ORDER BY named.place),
-         array_agg(a.version ORDER BY named.place), array_agg(false ORDER BY named.place),
-         array_agg(CASE WHEN u.email_verified_at IS NULL THEN 'EMAIL_NOT_VERIFIED'
-                        WHEN u.status = 'SUSPENDED' AND (u.suspended_until > moment) IS NOT FALSE THEN 'ACCOUNT_SUSPENDED'
-                   END ORDER BY named.place)
+  -- From here on statements see what was committed while the one above waited.
+  SELECT array_agg(a.balance), array_agg(a.held), array_agg(a.version), array_agg(false), array_agg(a.barrier)
     INTO balances, helds, versions, changed, barriers
-    FROM unnest(users) WITH ORDINALITY AS named (user_id, place)
-    LEFT JOIN credit_accounts a ON a.user_id = named.user_id
-    LEFT JOIN users u ON u.id = named.user_id;
+    FROM (SELECT a.balance, a.held, a.version,
+                 CASE WHEN u.email_verified_at IS NULL THEN 'EMAIL_NOT_VERIFIED'
+                      WHEN u.status = 'SUSPENDED' AND (u.suspended_until > moment) IS NOT FALSE THEN 'ACCOUNT_SUSPENDED'
+                 END AS barrier
+            FROM unnest(users) WITH ORDINALITY AS named (user_id, place)
+            LEFT JOIN credit_accounts a ON a.user_id = named.user_id
+            LEFT JOIN users u ON u.id = named.user_id
+           ORDER BY named.place) a;
 
   -- Holds past their end give back what they held before anything is judged.
   IF 0 < ANY (helds) THEN
-    FOR item IN
+    FOR found IN
       UPDATE credit_holds h SET status = 'EXPIRED', resolved_at = moment
         FROM unnest(users) WITH ORDINALITY AS named (user_id, place)
        WHERE h.user_id = named.user_id AND h.status = 'ACTIVE' AND h.expires_at <= moment
       RETURNING named.place, h.amount
     LOOP
-      helds[item.place] := helds[item.place] - item.amount;
-      changed[item.place] := true;
+      helds[found.place] := helds[found.place] - found.amount;
+      changed[found.place] := true;
     END LOOP;
   END IF;
 
-  FOR item IN
-    SELECT i.*, k.fingerprint AS known_fingerprint, k.answer AS known_answer,
-           lag(i.n) OVER (PARTITION BY i.scope, i.key ORDER BY i.n) AS twin
-      FROM jsonb_populate_recordset(NULL::credit_movement, items) i
-      LEFT JOIN idempotency_keys k ON k.scope = i.scope AND k.key = i.key
-     ORDER BY i.n
+  FOR found IN
+    SELECT i.n, k.fingerprint = i.fingerprint AS is_same, k.answer
+      FROM unnest(movements) i JOIN idempotency_keys k ON k.scope = i.scope AND k.key = i.key
   LOOP
-    -- Asked before, perhaps by a neighbour in this very call?
-    IF item.twin IS NOT NULL AND firsts[item.twin] IS NOT NULL THEN
-      firsts[item.n] := firsts[item.twin];
-      item.known_answer := answers[firsts[item.n]];
-      item.known_fingerprint := items -> (firsts[item.n] - 1) ->> 'fingerprint';
-    END IF;
-    IF item.known_fingerprint = item.fingerprint THEN
-      answers[item.n] := item.known_answer;
-      replays[item.n] := true;
-      CONTINUE;
-    ELSIF item.known_fingerprint IS NOT NULL THEN
-      codes[item.n] := 'IDEMPOTENCY_CONFLICT';
+    replays[found.n] := found.is_same;
+    answers[found.n] := CASE WHEN found.is_same THEN found.answer END;
+    codes[found.n] := CASE WHEN NOT found.is_same THEN 'IDEMPOTENCY_CONFLICT' END;
+  END LOOP;
+
+  SELECT array_agg(i.twin ORDER BY i.n) INTO twins
+    FROM (SELECT i.n, lag(i.n) OVER (PARTITION BY i.scope, i.key ORDER BY i.n) AS twin FROM unnest(movements) i) i;
+
+  FOREACH item IN ARRAY movements LOOP
+    -- Asked before, or by a neighbour in this very call?
+    CONTINUE WHEN replays[item.n] OR codes[item.n] IS NOT NULL;
+    firsts[item.n] := firsts[twins[item.n]];
+    IF firsts[item.n] IS NOT NULL THEN
+      IF movements[firsts[item.n]].fingerprint = item.fingerprint THEN
+        answers[item.n] := answers[firsts[item.n]];
+        replays[item.n] := true;
+      ELSE
+        codes[item.n] := 'IDEMPOTENCY_CONFLICT';
+      END IF;
       CONTINUE;
     END IF;
 
@@ -288,10 +297,10 @@ BEGIN
     END IF;
     changed[place] := true;
     answers[item.n] := jsonb_build_object('balance', balances[place], 'held', helds[place], 'hold', hold_answer,
-                                          'transaction', CASE WHEN delta IS NOT NULL THEN item.id END);
+                                          'transaction', CASE WHEN delta IS NOT NULL THEN item.id END,
+                                          'version', versions_after[item.n]);
     IF NOT replays[item.n] THEN
       firsts[item.n] := item.n;
-      keys_given := keys_given + 1;
     END IF;
   END LOOP;
 
@@ -303,7 +312,7 @@ BEGIN
          i.hold_id, i.refunds_transaction_id,
          coalesce(i.description, h.description), coalesce(i.reference_type, h.reference_type),
          coalesce(i.reference_id, h.reference_id), i.metadata, i.actor_kind, i.actor_id, i.request_id, moment
-    FROM jsonb_populate_recordset(NULL::credit_movement, items) i
+    FROM unnest(movements) i
     LEFT JOIN credit_holds h ON h.id = i.hold_id
    WHERE deltas[i.n] IS NOT NULL;
 
@@ -312,31 +321,28 @@ BEGIN
     FROM unnest(users, balances, helds, versions, changed) AS after (user_id, balance, held, version, changed)
    WHERE after.changed AND a.user_id = after.user_id;
 
+  -- Fails (23505) if a key was taken meanwhile for another account; for the same one, the locks above made it wait.
   INSERT INTO idempotency_keys (scope, key, fingerprint, answer, created_at)
   SELECT i.scope, i.key, i.fingerprint, answers[i.n], moment
-    FROM jsonb_populate_recordset(NULL::credit_movement, items) i
+    FROM unnest(movements) i
    WHERE firsts[i.n] = i.n
-   ORDER BY i.scope, i.key
-      ON CONFLICT DO NOTHING;
-  GET DIAGNOSTICS keys_taken = ROW_COUNT;
-  IF keys_taken < keys_given THEN
-    -- Another call took the key meanwhile, for another account (the same one would have waited for the lock above).
-    RAISE EXCEPTION 'An idempotency key was taken meanwhile' USING ERRCODE = 'serialization_failure';
-  END IF;
+   ORDER BY i.scope, i.key;
 
   RETURN (
     SELECT json_agg(json_build_object(
              'code', codes[i.n],
              'replayed', replays[i.n],
              'answer', answers[i.n],
+             'at', moment,
+             -- The caller knows all of a fresh ADD or USE itself.
              'transaction',
-               CASE WHEN codes[i.n] IS NOT NULL THEN NULL
+               CASE WHEN codes[i.n] IS NOT NULL OR (i.operation IN ('ADD', 'USE') AND NOT replays[i.n]) THEN NULL
                     WHEN i.operation = 'CAPTURE' THEN (SELECT row_to_json(t) FROM credit_transactions t WHERE t.hold_id = i.hold_id)
                     ELSE (SELECT row_to_json(t) FROM credit_transactions t WHERE t.id = (answers[i.n] ->> 'transaction')::uuid) END,
              'hold',
                CASE WHEN codes[i.n] IS NULL AND i.operation IN ('HOLD', 'CAPTURE', 'RELEASE')
                     THEN (SELECT row_to_json(h) FROM credit_holds h WHERE h.id = (answers[i.n] #>> '{hold,id}')::uuid) END
            ) ORDER BY i.n)
-      FROM jsonb_populate_recordset(NULL::credit_movement, items) i);
+      FROM unnest(movements) i);
 END
 $$;

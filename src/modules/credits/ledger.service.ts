@@ -74,24 +74,47 @@ export interface Moved {
 export async function moveCredits(app: App, movement: Movement): Promise<Moved> {
   const now = app.now();
   const item = toItem(movement, now);
-  if (!isInTransaction(app)) return toMoved(await laneOf(app.database).add({ item, now }));
-  const [verdict] = await applyOn(app.db, { items: [item], now, waits: true });
-  return toMoved(verdict);
+  const verdict = isInTransaction(app)
+    ? (await applyOn(app.db, { items: [item], now, waits: true }))[0]
+    : await laneOf(app).add({ item, now });
+  if (verdict === undefined) throw new Error('The ledger gave no verdict.');
+  app.metrics.creditMovements.add(outcomeOf(movement, verdict));
+  return toMoved(item, verdict);
+}
+
+function outcomeOf(movement: Movement, verdict: Verdict) {
+  if (verdict.code !== null) return 'REFUSED';
+  if (verdict.replayed) return 'REPLAYED';
+  return 'kind' in movement ? movement.kind : movement.operation;
 }
 
 /** As the database reads it; the names are those of the type credit_movement. */
 interface Item {
   n: number;
-  readonly user_id: string | undefined;
+  readonly operation: Change['operation'];
+  readonly amount: number | null | undefined;
   readonly [name: string]: unknown;
 }
 
 interface Verdict {
   readonly code: ErrorCode | null;
   readonly replayed: boolean;
-  readonly answer: { readonly balance: number; readonly held: number; readonly hold: Json | null };
+  readonly answer: Answer;
+  /** As stored; null for a fresh ADD or USE, all of which is known here. */
   readonly transaction: Json | null;
   readonly hold: Json | null;
+  /** When. */
+  readonly at: string;
+}
+
+/** What is kept under the key. */
+interface Answer {
+  readonly balance: number;
+  readonly held: number;
+  /** What of the hold changes later, as it was then. */
+  readonly hold: Json | null;
+  readonly transaction: string | null;
+  readonly version: number | null;
 }
 
 type Json = Record<string, unknown>;
@@ -144,10 +167,14 @@ interface Waiting {
 
 const lanes = new WeakMap<Database, Batcher<Waiting, Verdict>>();
 
-function laneOf(database: Database): Batcher<Waiting, Verdict> {
+function laneOf({ database, metrics }: App): Batcher<Waiting, Verdict> {
   let lane = lanes.get(database);
   if (lane === undefined) {
-    lane = createBatcher((batch) => applyTogether(database, batch), { maxBatch: 200, maxWaiting: 10_000 });
+    const send = (batch: Waiting[]) => {
+      metrics.batchSizes.add('credits', batch.length);
+      return applyTogether(database, batch);
+    };
+    lane = createBatcher(send, { maxBatch: 200, maxWaiting: 10_000 });
     lanes.set(database, lane);
   }
   return lane;
@@ -160,10 +187,10 @@ interface Call {
   readonly waits: boolean;
 }
 
-/** Refused for a moment's reason: serialization failure, deadlock, lock not available. */
-const CONTENTION = /^(?:40001|40P01|55P03)$/;
+/** Refused for a moment's reason: serialization failure, deadlock, lock not available, a key taken meanwhile. */
+const CONTENTION = /^(?:40001|40P01|55P03|23505)$/;
 /** An item that should not have come this far: bad data, a broken constraint. */
-const UNFIT = /^2[23]/;
+const UNFIT = /^2[23](?!505)/;
 const TRIES = 3;
 
 /**
@@ -224,11 +251,11 @@ function verdictsOf(rows: { verdicts: string }[]): Verdict[] {
   return JSON.parse(rows[0]?.verdicts ?? '[]');
 }
 
-function toMoved(verdict: Verdict | undefined): Moved {
-  if (verdict === undefined) throw new Error('The ledger gave no verdict.');
-  if (verdict.code !== null) throw refusalOf(verdict.code, verdict.answer);
+function toMoved(item: Item, verdict: Verdict): Moved {
   const { answer, replayed } = verdict;
-  const transaction = verdict.transaction ? toTransaction(verdict.transaction) : undefined;
+  if (verdict.code !== null) throw refusalOf(verdict.code, answer);
+  const json = verdict.transaction ?? (answer.transaction === null ? null : freshTransaction(item, verdict));
+  const transaction = json ? toTransaction(json) : undefined;
   // A hold goes on after the first answer was given: the answer remembers how it was then.
   const hold = verdict.hold ? toHold({ ...verdict.hold, ...answer.hold }) : undefined;
   const userId = (transaction ?? hold)?.userId ?? '';
@@ -236,8 +263,13 @@ function toMoved(verdict: Verdict | undefined): Moved {
   return { transaction, hold, account, replayed };
 }
 
-function refusalOf(code: ErrorCode, answer: Json | null): AppError {
-  const { fields, ...extensions } = answer ?? {};
+function freshTransaction(item: Item, { answer, at }: Verdict): Json {
+  const amount = item.operation === 'ADD' ? item.amount : -Number(item.amount);
+  return { ...item, amount, version: answer.version, balance_after: answer.balance, created_at: at };
+}
+
+function refusalOf(code: ErrorCode, answer: object | null): AppError {
+  const { fields, ...extensions } = (answer ?? {}) as Json;
   if (fields) return new AppError(code, { fields: fields as Record<string, string> });
   return new AppError(code, { extensions });
 }
@@ -252,15 +284,15 @@ function toTransaction(json: Json): CreditTransactionRow {
     kind: json.kind,
     amount: json.amount,
     balanceAfter: json.balance_after,
-    holdId: json.hold_id,
-    refundsTransactionId: json.refunds_transaction_id,
-    description: json.description,
-    referenceType: json.reference_type,
-    referenceId: json.reference_id,
-    metadata: json.metadata,
+    holdId: json.hold_id ?? null,
+    refundsTransactionId: json.refunds_transaction_id ?? null,
+    description: json.description ?? null,
+    referenceType: json.reference_type ?? null,
+    referenceId: json.reference_id ?? null,
+    metadata: json.metadata ?? null,
     actorKind: json.actor_kind,
-    actorId: json.actor_id,
-    requestId: json.request_id,
+    actorId: json.actor_id ?? null,
+    requestId: json.request_id ?? null,
     createdAt: dateOf(json.created_at),
   } as CreditTransactionRow;
 }
@@ -270,14 +302,14 @@ function toHold(json: Json): CreditHoldRow {
     id: json.id,
     userId: json.user_id,
     ownerKind: json.owner_kind,
-    ownerId: json.owner_id,
+    ownerId: json.owner_id ?? null,
     amount: json.amount,
-    capturedAmount: json.captured_amount,
+    capturedAmount: json.captured_amount ?? null,
     status: json.status,
     expiresAt: dateOf(json.expires_at),
-    description: json.description,
-    referenceType: json.reference_type,
-    referenceId: json.reference_id,
+    description: json.description ?? null,
+    referenceType: json.reference_type ?? null,
+    referenceId: json.reference_id ?? null,
     createdAt: dateOf(json.created_at),
     resolvedAt: json.resolved_at ? dateOf(json.resolved_at) : null,
   } as CreditHoldRow;
