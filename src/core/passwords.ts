@@ -1,0 +1,265 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { AppError, badInput } from './errors.js';
+import { canonicalPassword } from './password-policy.js';
+import type { HashAnswer, HashJob, HashSettings } from './password-worker.js';
+
+/**
+ * Hashes and checks passwords in child processes of low priority, so that nothing in this process waits behind a hash.
+ * The password reaches them over the IPC channel alone: never in arguments, environment or a file.
+ */
+export interface Passwords {
+  /**
+   * The Argon2id hash to store, as a PHC string.
+   * @throws BAD_USER_INPUT for what is no possible password, RETRY_LATER when too many are waiting
+   */
+  hash(password: string): Promise<string>;
+  /**
+   * Whether the password belongs to the stored hash, and whether that is weaker than today's setting. Without a stored
+   * hash a decoy of today's cost is verified, so that an unknown account takes as long as a known one.
+   * @throws RETRY_LATER when too many are waiting
+   */
+  verify(password: string, stored: string | null | undefined): Promise<Verdict>;
+  /** Ends the children; whoever still waits is told to retry. */
+  close(): Promise<void>;
+}
+
+export interface Verdict {
+  readonly ok: boolean;
+  /** True only when `ok`: hash the same password again and store that. */
+  readonly needsRehash: boolean;
+}
+
+export interface PoolOptions {
+  /** Hashes computed at once; one per core unless set. */
+  readonly workers?: number;
+  readonly start?: () => ChildProcess;
+}
+
+const NO: Verdict = { ok: false, needsRehash: false };
+
+export function createPasswords(settings: HashSettings, options: PoolOptions = {}): Passwords {
+  const pool = createPool(options.workers ?? availableParallelism(), options.start ?? startWorker);
+  const decoy = decoyHash(settings);
+
+  return {
+    async hash(password) {
+      const canonical = canonicalPassword(password);
+      if (canonical === undefined) throw badInput({ password: 'is no possible password' });
+      const { memoryKiB, iterations, parallelism } = settings;
+      const answer = await pool.run({
+        kind: 'hash',
+        password: canonical,
+        settings: { memoryKiB, iterations, parallelism },
+      });
+      if (typeof answer !== 'string') throw new Error('A password could not be hashed.');
+      return answer;
+    },
+
+    async verify(password, stored) {
+      const canonical = canonicalPassword(password);
+      // No decoy here: whether this path is taken depends on what was sent, not on any account.
+      if (canonical === undefined) return NO;
+      const known = parseStored(stored ?? '');
+      if (known === undefined) {
+        await pool.run({ kind: 'argon2', password: canonical, stored: decoy });
+        return NO;
+      }
+      const ok = (await pool.run({ kind: known.kind, password: canonical, stored: stored ?? '' })) === true;
+      return { ok, needsRehash: ok && known.isWeakerThan(settings) };
+    },
+
+    close: () => pool.close(),
+  };
+}
+
+/** A hash of today's cost that no password fits: verifying computes all of it and compares with random bytes. */
+function decoyHash({ memoryKiB, iterations, parallelism }: HashSettings): string {
+  const base64 = (bytes: number) => randomBytes(bytes).toString('base64').replaceAll('=', '');
+  return `$argon2id$v=19$m=${memoryKiB},t=${iterations},p=${parallelism}$${base64(16)}$${base64(32)}`;
+}
+
+interface StoredHash {
+  readonly kind: 'argon2' | 'bcrypt';
+  isWeakerThan(settings: HashSettings): boolean;
+}
+
+const ARGON2 =
+  /^\$argon2id\$v=19\$m=([1-9]\d{0,6}),t=([1-9]\d?),p=([1-9])\$([A-Za-z0-9+/]{11,64})\$([A-Za-z0-9+/]{22,86})$/;
+const BCRYPT = /^\$2[aby]\$(0[4-9]|1[0-5])\$[./A-Za-z0-9]{53}$/;
+const MOST = { memoryKiB: 256 * 1024, iterations: 10, parallelism: 4 };
+/** Characters of unpadded base64 for 16 bytes of salt and 32 of tag. */
+const SALT_LENGTH = 22;
+const TAG_LENGTH = 43;
+
+/**
+ * What a stored hash would cost, read before anything is computed: whoever can write one row must not be able to make
+ * each sign-in take seconds and gigabytes. Undefined for every form and size that is not accepted (bcrypt above 2^15).
+ */
+function parseStored(stored: string): StoredHash | undefined {
+  if (BCRYPT.test(stored)) return { kind: 'bcrypt', isWeakerThan: () => true };
+  const [, m, t, p, salt = '', tag = ''] = ARGON2.exec(stored) ?? [];
+  const [memoryKiB, iterations, parallelism] = [Number(m), Number(t), Number(p)];
+  if (!(memoryKiB <= MOST.memoryKiB && iterations <= MOST.iterations && parallelism <= MOST.parallelism))
+    return undefined;
+  return {
+    kind: 'argon2',
+    isWeakerThan: (today) =>
+      memoryKiB < today.memoryKiB ||
+      iterations < today.iterations ||
+      salt.length < SALT_LENGTH ||
+      tag.length < TAG_LENGTH,
+  };
+}
+
+/** The child that hashes: this file's neighbour, as TypeScript or as built. It inherits neither environment nor flags. */
+export function startWorker(): ChildProcess {
+  const file = import.meta.url.endsWith('.ts') ? './password-worker.ts' : './password-worker.js';
+  return fork(fileURLToPath(new URL(file, import.meta.url)), {
+    env: {},
+    execArgv: [],
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+}
+
+interface Pool {
+  run(job: HashJob): Promise<HashAnswer>;
+  close(): Promise<void>;
+}
+
+interface Task {
+  readonly job: HashJob;
+  readonly resolve: (answer: HashAnswer) => void;
+  readonly reject: (error: Error) => void;
+  attempts: number;
+}
+
+/** Jobs that may wait; with 64 waiting the last would wait most of a second a core, and the client is told to come back. */
+const MAX_QUEUED = 64;
+const MAX_ATTEMPTS = 2;
+/** The largest accepted hash takes about two seconds: a child that is silent for longer is not coming back. */
+const JOB_TIMEOUT_MS = 30_000;
+
+const busy = () => new AppError('RETRY_LATER', { retryAfterSeconds: 1 });
+
+/** As many children as `size`, each started at need and kept; one job at a time for each, the rest in a queue. */
+function createPool(size: number, start: () => ChildProcess): Pool {
+  const queue: Task[] = [];
+  const idle: Lane[] = [];
+  const lanes = new Set<Lane>();
+  let closed = false;
+
+  function openLane(): Lane {
+    const lane = createLane(start(), {
+      onFree: () => {
+        idle.push(lane);
+        dispatch();
+      },
+      // A job that ends two children is to blame itself; one is an accident.
+      onGone: (task) => {
+        lanes.delete(lane);
+        const index = idle.indexOf(lane);
+        if (index !== -1) idle.splice(index, 1);
+        if (task !== undefined && (closed || task.attempts >= MAX_ATTEMPTS)) task.reject(busy());
+        else if (task !== undefined) queue.unshift(task);
+        dispatch();
+      },
+    });
+    lanes.add(lane);
+    return lane;
+  }
+
+  function dispatch(): void {
+    while (queue.length > 0 && !closed && (idle.length > 0 || lanes.size < size)) {
+      const task = queue.shift() as Task;
+      try {
+        const lane = idle.pop() ?? openLane();
+        task.attempts += 1;
+        lane.run(task);
+      } catch {
+        // No memory or no process left for another child.
+        task.reject(busy());
+      }
+    }
+  }
+
+  return {
+    run(job) {
+      if (closed || queue.length >= MAX_QUEUED) return Promise.reject(busy());
+      return new Promise((resolve, reject) => {
+        queue.push({ job, resolve, reject, attempts: 0 });
+        dispatch();
+      });
+    },
+    async close() {
+      closed = true;
+      for (const task of queue.splice(0)) task.reject(busy());
+      await Promise.all([...lanes].map((lane) => lane.end()));
+    },
+  };
+}
+
+interface Lane {
+  run(task: Task): void;
+  end(): Promise<void>;
+}
+
+interface LaneEvents {
+  readonly onFree: () => void;
+  /** The child is gone, with the job it had. Called once. */
+  readonly onGone: (task: Task | undefined) => void;
+}
+
+/** One child and the job it has. While it has none it does not keep this process alive. */
+function createLane(child: ChildProcess, { onFree, onGone }: LaneEvents): Lane {
+  let task: Task | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let ended: () => void = () => {};
+  const end = new Promise<void>((resolve) => {
+    ended = resolve;
+  });
+
+  function finish(): Task | undefined {
+    const finished = task;
+    task = undefined;
+    clearTimeout(timer);
+    child.unref();
+    child.channel?.unref();
+    return finished;
+  }
+
+  let gone = false;
+  function leave(): void {
+    if (gone) return;
+    gone = true;
+    child.kill('SIGKILL');
+    ended();
+    onGone(finish());
+  }
+
+  child.on('exit', leave);
+  child.on('error', leave);
+  child.on('message', ({ answer }: { answer: HashAnswer }) => {
+    finish()?.resolve(answer);
+    onFree();
+  });
+
+  return {
+    run(next) {
+      task = next;
+      child.ref();
+      child.channel?.ref();
+      timer = setTimeout(leave, JOB_TIMEOUT_MS);
+      child.send(next.job, (error) => error && leave());
+    },
+    end() {
+      // Or a process with nothing else to do would end before it has seen its child end.
+      child.ref();
+      child.kill('SIGKILL');
+      return end;
+    },
+  };
+}
