@@ -11,6 +11,8 @@ export default defineConfig({
   },
   test: {
     include: ['tests/**/*.test.ts'],
+    // What only a server can show: connections that die, many at once, many processes.
+    exclude: process.env.TEST_DATABASE_URL ? [] : ['tests/**/*.postgres.test.ts'],
     environment: 'node',
     pool: 'forks',
     // Each worker may hold an embedded PostgreSQL, which takes up to half a gigabyte.

@@ -68,18 +68,30 @@ const reasonOf = (error: unknown) => (error instanceof Error ? error.message : S
 function damaged(directory: string, reason: string, cause?: unknown): DatabaseRefusal {
   return new DatabaseRefusal(
     `The database in ${directory} cannot be opened and may be damaged (${reason}). ` +
-      'Nothing was changed. Put a backup in its place, or move the directory away to start with an empty database.',
+      'No other database was made in its place. Put a backup in its place, or move the directory away to start with an empty database.',
     { cause },
   );
 }
 
 async function start(loadFrom: Blob | undefined, directory?: string): Promise<PGlite> {
-  const options: PGliteOptions = { extensions: { pg_trgm } };
+  // What PostgreSQL says when it gives up; PGlite's own error only says that it did.
+  let complaint: string | undefined;
+  const options: PGliteOptions = {
+    extensions: { pg_trgm },
+    onStderr(line) {
+      complaint ??= /(?:PANIC|FATAL): +(.+)/.exec(line)?.[1];
+      return true;
+    },
+  };
   if (directory !== undefined) options.dataDir = directory;
   if (loadFrom !== undefined) options.loadDataDir = loadFrom;
-  const client = await PGlite.create(options);
-  await client.exec("set timezone = 'UTC'");
-  return client;
+  try {
+    const client = await PGlite.create(options);
+    await client.exec("set timezone = 'UTC'");
+    return client;
+  } catch (error) {
+    throw complaint === undefined ? error : new Error(complaint, { cause: error });
+  }
 }
 
 function wrap(client: PGlite, lock: DataDirectoryLock | undefined): Database {
@@ -106,7 +118,8 @@ function wrap(client: PGlite, lock: DataDirectoryLock | undefined): Database {
     alone: (work) => outer.transaction((tx) => work(sessionOf(tx))),
     dump: () => gate.run(() => client.dumpDataDir('gzip')),
     async close() {
-      if (!client.closed) await client.close();
+      // After whoever is in line; a transaction that takes too long is cut off.
+      if (!client.closed) await gate.run(() => client.close()).catch(() => client.close());
       await lock?.release();
     },
   };

@@ -6,7 +6,7 @@ import type { Logger } from './logger.js';
 import { type Client, clientOptions, Lane, POSTGRES_TIMINGS, type PostgresTimings } from './postgres-lane.js';
 import { PostgresListener } from './postgres-listener.js';
 import { createPool } from './postgres-pool.js';
-import { writeArray } from './postgres-types.js';
+import { writeParameter } from './postgres-types.js';
 
 type PostgresConfig = Extract<Config['database'], { kind: 'postgres' }>;
 
@@ -34,7 +34,10 @@ export async function openPostgres(
   const guard = createTransactionGuard();
   const poolSize = Math.max(1, config.connections - PREPARED_CONNECTIONS - LISTENING_CONNECTIONS);
   const pool = createPool(config.url, { size: poolSize, timings, guard });
-  const lane = new Lane(() => postgres(config.url, { ...clientOptions(timings), max: PREPARED_CONNECTIONS }), timings);
+  const lane = new Lane(() => postgres(config.url, { ...clientOptions(timings), max: PREPARED_CONNECTIONS }), {
+    timings,
+    others: 'drop',
+  });
   const listener = new PostgresListener(config.url, { timings, log });
   const sql: Sql = {
     async query<Row>(text: string, params: readonly unknown[]) {
@@ -46,19 +49,14 @@ export async function openPostgres(
     kind: 'postgres',
     db: pool.db,
     sql,
-    listen: (channel, onPayload, onLive) => listener.subscribe({ channel: requireChannel(channel), onPayload, onLive }),
+    listen: async (channel, onPayload, onLive) =>
+      listener.subscribe({ channel: requireChannel(channel), onPayload, onLive }),
     isReady: () => answersWithin(timings.queue, () => sql.query('select 1', [])),
     alone: (work) => runAlone(config.url, timings, work),
     async close() {
       await Promise.all([listener.close(), lane.close(), pool.close()]);
     },
   };
-}
-
-/** As text, so that the server decides the type from the statement and not postgres.js from the value. */
-function writeParameter(value: unknown): unknown {
-  if (value instanceof Date) return value.toISOString();
-  return Array.isArray(value) ? writeArray(value) : value;
 }
 
 /**
@@ -77,7 +75,7 @@ async function runAlone<T>(url: string, timings: PostgresTimings, work: (sql: Sq
     });
     return (result as { value: T }).value;
   } finally {
-    await client.end({ timeout: 5 });
+    await client.end({ timeout: timings.close / 1_000 });
   }
 }
 

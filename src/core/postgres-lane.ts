@@ -13,12 +13,14 @@ export interface PostgresTimings {
   readonly silence: number;
   /** How long a caller waits for a free connection. */
   readonly queue: number;
-  /** After a failed connection, how long callers of the prepared lane are refused without another try. */
+  /** After a failed connection, how long callers are refused without another try. */
   readonly coolDown: number;
   /** How long a server that is down is waited for at the start. */
   readonly start: number;
   /** How often the listening connection is asked for a sign of life, and how long it may take. */
   readonly heartbeat: number;
+  /** How long closing waits for what still runs. */
+  readonly close: number;
 }
 
 export const POSTGRES_TIMINGS: PostgresTimings = {
@@ -31,6 +33,7 @@ export const POSTGRES_TIMINGS: PostgresTimings = {
   coolDown: 200,
   start: 60_000,
   heartbeat: 500,
+  close: 5_000,
 };
 
 export type Client = postgres.Sql;
@@ -84,19 +87,32 @@ function openSocket({ host, port, path }: { host: string[]; port: number[]; path
   return Object.assign(socket, target);
 }
 
-/** Errors that say that a connection could not be made, as against one that was lost or a statement that failed. */
-export function isConnectFailure(error: unknown): boolean {
+/** Whether a connection could not be made, as against one that was lost or a statement that failed. */
+function isConnectFailure(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code, syscall } = error as { code?: unknown; syscall?: unknown };
-  return (
-    syscall === 'connect' ||
-    syscall === 'getaddrinfo' ||
-    (typeof code === 'string' && /^(?:CONNECT_TIMEOUT|08[0-9A-Z]{3}|28[0-9A-Z]{3}|3D000|53300|57P03)$/.test(code))
-  );
+  if (syscall === 'connect' || syscall === 'getaddrinfo') return true;
+  return typeof code === 'string' && /^(?:CONNECT_TIMEOUT|08[0-9A-Z]{3}|28[0-9A-Z]{3}|3D000|57P03)$/.test(code);
+}
+
+/** Whether the connection is gone: what postgres.js and the operating system say, never the server. */
+export function isConnectionLoss(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' && /^(?:CONNECTION_(?:CLOSED|ENDED|DESTROYED)|CONNECT_TIMEOUT|E[A-Z]+)$/.test(code);
 }
 
 /** More than this many statements in flight on the prepared lane means that the database has stopped answering. */
 const MAX_IN_FLIGHT = 5_000;
+
+interface LaneOptions {
+  readonly timings: PostgresTimings;
+  /**
+   * What becomes of the other statements of a client that fails to connect. `drop` ends them at once: in a pipeline
+   * those in line would each wait for a failure of their own. `finish` leaves them on their own connections.
+   */
+  readonly others: 'drop' | 'finish';
+}
 
 interface Watch {
   readonly client: Client;
@@ -104,13 +120,14 @@ interface Watch {
 }
 
 /**
- * A postgres.js client that is thrown away and replaced when it stops answering (SECURITY Q7). Replacing ends
- * everything that waits on it with an error at once, also what it has not sent yet, so nothing runs behind the back of
- * a caller who was told that it failed.
+ * A postgres.js client that is replaced as soon as it loses a connection, fails to make one, or stops answering
+ * (SECURITY Q1, Q2, Q7). It would reconnect by itself, but not reliably: a connection that closes between a statement
+ * and its sending never sends anything again. And statements that wait in a client that is thrown away are ended, so
+ * nothing runs behind the back of a caller who was told that it failed.
  */
 export class Lane {
   readonly #create: () => Client;
-  readonly #timings: PostgresTimings;
+  readonly #options: LaneOptions;
   readonly #watched = new Set<Watch>();
   readonly #sweeper: NodeJS.Timeout;
   #client: Client;
@@ -118,20 +135,28 @@ export class Lane {
   #refuseUntil = 0;
   #refusal: unknown;
 
-  constructor(create: () => Client, timings: PostgresTimings) {
+  constructor(create: () => Client, options: LaneOptions) {
     this.#create = create;
-    this.#timings = timings;
+    this.#options = options;
     this.#client = create();
-    this.#sweeper = setInterval(() => this.#sweep(), timings.silence / 8).unref();
+    this.#sweeper = setInterval(() => this.#sweep(), options.timings.silence / 8).unref();
   }
 
-  get client(): Client {
-    return this.#client;
+  /** Runs `work` on the present client, and judges the client by how it fails. */
+  async run<T>(work: (client: Client) => Promise<T>): Promise<T> {
+    if (this.#refuseUntil > 0) this.#stayRefused();
+    const client = this.#client;
+    try {
+      return await work(client);
+    } catch (error) {
+      if (client === this.#client) this.#judge(error);
+      throw error;
+    }
   }
 
-  /** Marks that an answer is owed from now until the function returned is called. */
-  watch(): () => void {
-    const watch = { client: this.#client, since: performance.now() };
+  /** Marks that this client owes an answer from now until the function returned is called. */
+  watch(client: Client): () => void {
+    const watch = { client, since: performance.now() };
     this.#watched.add(watch);
     return () => {
       this.#watched.delete(watch);
@@ -139,31 +164,32 @@ export class Lane {
   }
 
   /** One prepared statement, pipelined with others on the same connection. */
-  async prepared(text: string, params: unknown[]): Promise<postgres.RowList<postgres.Row[]>> {
-    if (this.#watched.size >= MAX_IN_FLIGHT) throw new DatabaseBusyError();
-    if (this.#refuseUntil > 0) this.#stayRefused();
-    const client = this.#client;
-    const answered = this.watch();
-    try {
-      return await client.unsafe(text, params as postgres.ParameterOrJSON<never>[], { prepare: true });
-    } catch (error) {
-      // Those in line behind it would each wait for a connection of their own to fail, one after the other.
-      if (client === this.#client && isConnectFailure(error)) this.#refuse(error);
-      throw error;
-    } finally {
-      answered();
-    }
+  prepared(text: string, params: unknown[]): Promise<postgres.RowList<postgres.Row[]>> {
+    if (this.#watched.size >= MAX_IN_FLIGHT) return Promise.reject(new DatabaseBusyError());
+    return this.run(async (client) => {
+      const answered = this.watch(client);
+      try {
+        return await client.unsafe(text, params as postgres.ParameterOrJSON<never>[], { prepare: true });
+      } finally {
+        answered();
+      }
+    });
   }
 
   async close(): Promise<void> {
     clearInterval(this.#sweeper);
-    await this.#client.end({ timeout: 5 });
+    await this.#client.end({ timeout: this.#options.timings.close / 1_000 });
   }
 
-  #refuse(error: unknown): void {
-    this.#refusal = error;
-    this.#refuseUntil = performance.now() + this.#timings.coolDown;
-    this.#replace();
+  #judge(error: unknown): void {
+    const { timings, others } = this.#options;
+    if (isConnectFailure(error)) {
+      this.#refusal = error;
+      this.#refuseUntil = performance.now() + timings.coolDown;
+      this.#replace(others === 'drop' ? 0 : timings.silence);
+    } else if (isConnectionLoss(error)) {
+      this.#replace(timings.silence);
+    }
   }
 
   #stayRefused(): void {
@@ -172,21 +198,23 @@ export class Lane {
     this.#refusal = undefined;
   }
 
-  #replace(): void {
-    const stuck = this.#client;
+  /** The old client takes nothing new, and what it still has to do must be done in `grace` milliseconds. */
+  #replace(grace: number): void {
+    const old = this.#client;
     this.#client = this.#create();
-    void stuck.end({ timeout: 0 });
+    void old.end({ timeout: grace / 1_000 });
   }
 
   #sweep(): void {
+    const { silence } = this.#options.timings;
     const now = performance.now();
-    const late = now - this.#sweptAt > this.#timings.silence / 2;
+    const late = now - this.#sweptAt > silence / 2;
     this.#sweptAt = now;
     // This process itself was stopped or too busy to read: give the answers that have arrived a chance first.
     if (late) return;
     for (const { client, since } of this.#watched) {
-      if (now - since <= this.#timings.silence) return;
-      if (client === this.#client) this.#replace();
+      if (now - since <= silence) return;
+      if (client === this.#client) this.#replace(0);
     }
   }
 }

@@ -3,6 +3,8 @@ import postgres from 'postgres';
 import type { Db } from './database.js';
 import { Gate, type TransactionGuard } from './database-guard.js';
 import { type Client, clientOptions, Lane, type PostgresTimings } from './postgres-lane.js';
+import { beginOn, deferred, type InnerClient, type StatementArguments, send } from './postgres-transaction.js';
+import { writeParameter } from './postgres-types.js';
 
 export interface Pool {
   readonly db: Db;
@@ -24,93 +26,36 @@ const LINE = 1_000;
  */
 export function createPool(url: string, { size, timings, guard }: PoolOptions): Pool {
   const gate = new Gate({ permits: size, waitMs: timings.queue, line: LINE });
-  let handling: Pick<Client['options'], 'parsers' | 'serializers'> | undefined;
-  const lane = new Lane(() => {
-    const client = postgres(url, { ...clientOptions(timings), max: size });
-    // A client that replaces another one has not been through drizzle(): it takes over what drizzle() did to the first.
-    Object.assign(client.options.parsers, handling?.parsers);
-    Object.assign(client.options.serializers, handling?.serializers);
-    return client;
-  }, timings);
+  const create = () => adapt(postgres(url, { ...clientOptions(timings), max: size }));
+  const lane = new Lane(create, { timings, others: 'finish' });
   const outer = {
-    options: lane.client.options,
+    // drizzle() sets how values are read and written here, on a stand-in: `adapt` does the same for each client.
+    options: { parsers: {}, serializers: {} },
     unsafe: (...statement: StatementArguments) =>
       deferred((asValues) => {
         guard.requireOutside();
-        return gate.run(() => send({ lane, client: lane.client }, statement, asValues));
+        return gate.run(() => lane.run((client) => send({ lane, client, via: client }, { statement, asValues })));
       }),
     begin(work: (tx: InnerClient) => Promise<unknown>) {
       guard.requireOutside();
-      return gate.run(() => begin(lane, (tx) => guard.runInside(() => work(tx))));
+      return gate.run(() => lane.run((client) => beginOn(lane, client, (tx) => guard.runInside(() => work(tx)))));
     },
   };
-  const db = drizzle({ client: outer as unknown as Client });
-  for (const moment of ['1082', '1114', '1184']) lane.client.options.serializers[Number(moment)] = writeMoment;
-  handling = lane.client.options;
-  return { db: db as unknown as Db, close: () => lane.close() };
+  return { db: drizzle({ client: outer as unknown as Client }) as unknown as Db, close: () => lane.close() };
 }
 
-/** drizzle() lets values pass as they are and formats those of columns itself; a Date in a raw `sql` is left over. */
-const writeMoment = (value: unknown) => (value instanceof Date ? value.toISOString() : value);
-
-type StatementArguments = [text: string, params?: unknown[], options?: postgres.UnsafeQueryOptions];
-
-/** The parts of postgres.js that Drizzle uses within a transaction. */
-interface InnerClient {
-  unsafe(...statement: StatementArguments): Promise<unknown>;
-  savepoint(work: (inner: InnerClient) => Promise<unknown>): Promise<unknown>;
-}
-
-async function begin(lane: Lane, work: (tx: InnerClient) => Promise<unknown>): Promise<unknown> {
-  // Drizzle's own statements are watched one by one; BEGIN and COMMIT, which postgres.js sends, are watched here.
-  let answered = lane.watch();
-  try {
-    return await lane.client.begin(async (tx) => {
-      answered();
-      try {
-        return await work(innerClient(lane, tx));
-      } finally {
-        answered = lane.watch();
-      }
-    });
-  } finally {
-    answered();
-  }
-}
-
-function innerClient(lane: Lane, tx: postgres.TransactionSql): InnerClient {
-  return {
-    unsafe: (...statement) => deferred((asValues) => send({ lane, client: tx }, statement, asValues)),
-    savepoint: (work) => tx.savepoint((inner) => work(innerClient(lane, inner))),
-  };
-}
-
-interface Sender {
-  readonly lane: Lane;
-  readonly client: Pick<Client, 'unsafe'>;
-}
-
-async function send({ lane, client }: Sender, [text, params, options]: StatementArguments, asValues: boolean) {
-  const answered = lane.watch();
-  try {
-    const pending = client.unsafe(text, params as postgres.ParameterOrJSON<never>[], options);
-    return await (asValues ? pending.values() : pending);
-  } finally {
-    answered();
-  }
-}
+/** date, timestamp, timestamptz, and arrays of numeric, timestamp, date, timestamptz */
+const AS_TEXT = [1082, 1114, 1184, 1231, 1115, 1182, 1185];
 
 /**
- * A postgres.js statement is sent when it is first awaited, after Drizzle may have asked for rows as arrays by
- * `values()`. This one is sent in the microtask after its making, which is late enough for that.
+ * As drizzle() does to the client it is given: times stay text, for columns read and write them themselves. Dates in a
+ * raw `sql` are written as well, which drizzle() forgets.
  */
-function deferred(run: (asValues: boolean) => Promise<unknown>): Promise<unknown> & { values(): Promise<unknown> } {
-  let asValues = false;
-  const answer = Promise.resolve().then(() => run(asValues));
-  return Object.assign(answer, {
-    values() {
-      asValues = true;
-      return answer;
-    },
-  });
+function adapt(client: Client): Client {
+  const { parsers, serializers } = client.options;
+  for (const type of AS_TEXT) {
+    parsers[type] = (text: string) => text;
+    serializers[type] = writeParameter;
+  }
+  return client;
 }

@@ -1,7 +1,7 @@
 import type postgres from 'postgres';
 
 /** PostgreSQL's text form of an array, of any depth. Null and undefined elements are NULL. */
-export function writeArray(values: readonly unknown[]): string {
+function writeArray(values: readonly unknown[]): string {
   return `{${values.map(writeElement).join(',')}}`;
 }
 
@@ -13,7 +13,7 @@ function writeElement(value: unknown): string {
 }
 
 /** Reads PostgreSQL's text form of a one-dimensional array. (postgres.js reads NULL as the string 'NULL'.) */
-export function readArray<T>(text: string, read: (element: string) => T): (T | null)[] {
+function readArray<T>(text: string, read: (element: string) => T): (T | null)[] {
   const elements: (T | null)[] = [];
   // An element in quotes, with backslashes before quotes and backslashes, or a bare one.
   for (const [, quoted, bare] of text.matchAll(/[{,](?:"((?:[^"\\]|\\.)*)"|([^{},"]+))/gs)) {
@@ -21,6 +21,12 @@ export function readArray<T>(text: string, read: (element: string) => T): (T | n
     else if (bare !== undefined) elements.push(bare === 'NULL' ? null : read(bare));
   }
   return elements;
+}
+
+/** As text, so that the server decides the type from the statement and not postgres.js from the value. */
+export function writeParameter(value: unknown): unknown {
+  if (value instanceof Date) return value.toISOString();
+  return Array.isArray(value) ? writeArray(value) : value;
 }
 
 const writeAny = (value: unknown) => (Array.isArray(value) ? writeArray(value) : String(value));
