@@ -88,7 +88,8 @@ function ownerOr(level: Level, apiKeyScope?: string): Level {
   return {
     name: `OWNER or ${level.name}`,
     check(viewer, now, parent) {
-      const ownerId = (parent as { id?: unknown } | undefined)?.id;
+      const object = parent as { id?: unknown; userId?: unknown } | undefined;
+      const ownerId = object?.userId ?? object?.id;
       if (viewer.kind === 'user' && viewer.id === ownerId) return undefined;
       if (viewer.kind === 'apiKey' && viewer.id === ownerId) return apiKeyScope && viewer.scopes.includes(apiKeyScope) ? undefined : 'FORBIDDEN';
       return level.check(viewer, now) === undefined ? undefined : 'FORBIDDEN';
@@ -98,10 +99,35 @@ function ownerOr(level: Level, apiKeyScope?: string): Level {
 
 const OWNER_OR_STAFF = ownerOr(staff(2, 'users:read'));
 
+function either(...levels: Level[]): Level {
+  return {
+    name: levels.map((level) => level.name).join(' or '),
+    check: (viewer, now, parent) => (levels.some((level) => level.check(viewer, now, parent) === undefined) ? undefined : outsider(viewer)),
+  };
+}
+
 export const ACCESS = {
   Query: {
     // accounts
+    serviceInfo: PUBLIC,
+    passwordPolicy: PUBLIC,
+    currentSession: AUTHENTICATED_ALL_KINDS,
     me: orApiKey(VERIFIED, 'account:read'),
+    // credits
+    creditBalance: service('credits:read'),
+    creditTransactions: service('credits:read'),
+    ledgerHealth: admin('billing:read'),
+    // other services
+    validateToken: service('tokens:validate'),
+    userEmail: service('users:read'),
+    userByEmail: service('users:read'),
+    usage: service('usage:read'),
+    // operators
+    users: staff(1, 'users:read'),
+    user: staff(1, 'users:read'),
+    adminMe: ANY_ADMIN,
+    admins: admin('admins:manage'),
+    services: admin('services:manage'),
   },
   Mutation: {
     // accounts
@@ -109,6 +135,55 @@ export const ACCESS = {
     login: PUBLIC,
     verifyEmail: PUBLIC,
     resendVerificationEmail: PUBLIC,
+    refreshToken: PUBLIC, // the refresh token is the credential
+    logout: AUTHENTICATED_ALL_KINDS,
+    revokeSession: AUTHENTICATED_ALL_KINDS,
+    revokeOtherSessions: AUTHENTICATED_ALL_KINDS,
+    reauthenticate: AUTHENTICATED_ALL_KINDS,
+    requestPasswordReset: PUBLIC,
+    resetPassword: PUBLIC,
+    acceptInvitation: PUBLIC,
+    changePassword: VERIFIED_ALL_KINDS,
+    requestEmailChange: VERIFIED,
+    confirmEmailChange: PUBLIC,
+    undoEmailChange: PUBLIC,
+    createRecoveryPhrase: FRESH,
+    recoverAccount: PUBLIC,
+    updateProfile: VERIFIED,
+    createApiKey: FRESH,
+    rotateApiKey: FRESH,
+    revokeApiKey: FRESH,
+    // other services
+    consumeConversation: service('usage:write'),
+    // credits
+    addCredits: service('credits:grant'),
+    refundCredits: service('credits:grant'),
+    useCredits: service('credits:use'),
+    holdCredits: service('credits:use'),
+    captureCredits: service('credits:use'),
+    releaseCredits: service('credits:use'),
+    // operators
+    adminLogin: PUBLIC,
+    suspendUser: staff(3, 'users:write'),
+    unsuspendUser: staff(3, 'users:write'),
+    createAdmin: admin('admins:manage'),
+    updateAdmin: admin('admins:manage'),
+    disableAdmin: admin('admins:manage'),
+    createService: admin('services:manage'),
+    rotateServiceKey: admin('services:manage'),
+    updateService: admin('services:manage'),
+    disableService: admin('services:manage'),
+  },
+  User: {
+    sessions: OWNER_OR_STAFF,
+    apiKeys: OWNER_OR_STAFF,
+    hasRecoveryPhrase: OWNER_OR_STAFF,
+    securityHistory: OWNER_OR_STAFF,
+    usage: ownerOr(staff(2, 'users:read'), 'usage:read'),
+    creditAccount: ownerOr(staff(2, 'users:read'), 'credits:read'),
+  },
+  CreditAccount: {
+    transactions: ownerOr(either(service('credits:read'), staff(2, 'users:read')), 'credits:read'),
   },
 } satisfies Record<string, Record<string, Level>>;
 
@@ -118,12 +193,26 @@ export const SIGN_IN_FAMILY: ReadonlySet<string> = new Set([
   'login',
   'verifyEmail',
   'resendVerificationEmail',
+  'reauthenticate',
+  'requestPasswordReset',
+  'resetPassword',
+  'acceptInvitation',
+  'changePassword',
+  'requestEmailChange',
+  'confirmEmailChange',
+  'undoEmailChange',
+  'createRecoveryPhrase',
+  'recoverAccount',
+  'adminLogin',
 ]);
 
 /** Further fields that may stand once in an operation. */
-const ONCE: readonly string[] = [];
+const ONCE: readonly string[] = ['refreshToken', 'addCredits', 'refundCredits', 'useCredits', 'holdCredits', 'captureCredits', 'releaseCredits'];
 
 export const SENSITIVE_FIELDS: ReadonlySet<string> = new Set([...SIGN_IN_FAMILY, ...ONCE]);
+
+/** Takes any text whatever and answers normally: nothing of it is kept. */
+const ANY_TEXT = new Set(['validateToken']);
 
 const ROOTS = new Set(['Query', 'Mutation']);
 const REFUSED: Level = { name: 'NOBODY', check: (viewer) => outsider(viewer) };
@@ -140,7 +229,7 @@ function guard(typeName: string, fieldName: string, level: Level) {
       }
       const code = level.check(context.viewer, context.app.now(), parent);
       if (code) return new AppError(code);
-      return checkText(args) ?? true;
+      return ANY_TEXT.has(fieldName) ? true : (checkText(args) ?? true);
     },
   );
 }

@@ -3,10 +3,22 @@ import 'reflect-metadata';
 import { printSchemaWithDirectives } from '@graphql-tools/utils';
 import { DirectiveLocation, GraphQLDirective, GraphQLNonNull, GraphQLSchema, GraphQLString, isObjectType, lexicographicSortSchema } from 'graphql';
 import { buildSchemaSync, type NonEmptyArray } from 'type-graphql';
+import { AccountsResolver } from '../modules/accounts/accounts.resolver.js';
+import { ApiKeysResolver } from '../modules/accounts/api-keys.resolver.js';
+import { CredentialsResolver } from '../modules/accounts/credentials.resolver.js';
+import { ServerResolver } from '../modules/accounts/server.resolver.js';
+import { AdminResolver } from '../modules/admin/admin.resolver.js';
+import { UsersResolver } from '../modules/admin/users.resolver.js';
 import { AuthResolver } from '../modules/auth/auth.resolver.js';
+import { SessionsResolver, UserSessionsResolver } from '../modules/auth/sessions.resolver.js';
+import { PlanResolver, UserPlanResolver } from '../modules/catalog/catalog.resolver.js';
+import { CreditAccountResolver, CreditsResolver, UserCreditsResolver } from '../modules/credits/credits.resolver.js';
+import { ServicesResolver } from '../modules/services/services.resolver.js';
+import { TokenValidationResolver, UserLookupResolver } from '../modules/services/token-validation.resolver.js';
+import { UsageResolver, UserUsageResolver } from '../modules/usage/usage.resolver.js';
 import { applyAccess, levelOf } from './access.js';
 
-const RESOLVERS: NonEmptyArray<new () => object> = [AuthResolver];
+const RESOLVERS: NonEmptyArray<new () => object> = [AccountsResolver, ApiKeysResolver, AuthResolver, CredentialsResolver, ServerResolver, SessionsResolver, UserSessionsResolver, AdminResolver, CreditAccountResolver, CreditsResolver, UserCreditsResolver, PlanResolver, ServicesResolver, TokenValidationResolver, UsageResolver, UserLookupResolver, UserPlanResolver, UsersResolver, UserUsageResolver];
 
 const accessDirective = new GraphQLDirective({
   name: 'access',

@@ -1,3 +1,5 @@
+import { type SQL, sql } from 'drizzle-orm';
+import type { AnyPgColumn } from 'drizzle-orm/pg-core';
 import { badInput } from './errors.js';
 import { isUuid } from './input.js';
 
@@ -5,7 +7,7 @@ import { isUuid } from './input.js';
  * Relay connections over keyset cursors, for every list of the API.
  *
  *     const page = readPage(arguments, ['time', 'id']);
- *     rows = … where (created_at, id) < page.after … order by created_at desc, id desc limit page.limit + 1
+ *     rows = … where olderThan(columns, page.after) … order by created_at desc, id desc limit page.limit + 1
  *     return toConnection(rows, { page, keyOf: (row) => [row.createdAt, row.id], count: () => … });
  *
  * A cursor is the sort key of one row and nothing else. It grants nothing: the query still filters by owner, so a
@@ -94,6 +96,29 @@ export function toConnection<Row, const Kinds extends readonly KeyKind[]>(
     },
     get totalCount() {
       return count();
+    },
+  };
+}
+
+/** The condition for the rows after a cursor, in a list that is newest first; undefined on the first page. */
+export function olderThan(
+  columns: { time: AnyPgColumn; id: AnyPgColumn },
+  after: readonly [time: Date, id: string] | undefined,
+): SQL | undefined {
+  if (after === undefined) return undefined;
+  const { time, id } = columns;
+  return sql`(${time}, ${id}) < (${sql.param(after[0], time)}, ${sql.param(after[1], id)})`;
+}
+
+/** The same page with each node as the schema shows it. The count stays uncounted until somebody reads it. */
+export function mapConnection<From, To>(connection: Connection<From>, show: (node: From) => To): Connection<To> {
+  const edges = connection.edges.map(({ cursor, node }) => ({ cursor, node: show(node) }));
+  return {
+    edges,
+    nodes: edges.map((edge) => edge.node),
+    pageInfo: connection.pageInfo,
+    get totalCount() {
+      return connection.totalCount;
     },
   };
 }

@@ -1,6 +1,8 @@
+import { and, desc, eq } from 'drizzle-orm';
 import { newId } from '../../core/columns.js';
 import type { Actor, App } from '../../core/context.js';
-import { auditEvents } from './audit.table.js';
+import { type Connection, olderThan, type PageArguments, readPage, toConnection } from '../../core/pages.js';
+import { type AuditEventRow, auditEvents } from './audit.table.js';
 
 /** What happened. Past tense, `noun.verb`; never renamed, for people filter by it. */
 export type AuditAction =
@@ -13,6 +15,7 @@ export type AuditAction =
   | 'user.password_reset_requested'
   | 'user.password_reset'
   | 'user.password_changed'
+  | 'user.invitation_accepted'
   | 'user.email_change_requested'
   | 'user.email_changed'
   | 'user.email_change_undone'
@@ -24,6 +27,7 @@ export type AuditAction =
   | 'user.viewed'
   | 'users.listed'
   | 'session.revoked'
+  | 'session.others_revoked'
   | 'session.reuse_detected'
   | 'api_key.created'
   | 'api_key.rotated'
@@ -33,6 +37,10 @@ export type AuditAction =
   | 'admin.created'
   | 'admin.updated'
   | 'admin.disabled'
+  | 'admin.signed_out'
+  | 'admin.reauthenticated'
+  | 'admin.password_reset_requested'
+  | 'admin.password_reset'
   | 'admin.password_changed'
   | 'admin.invitation_accepted'
   | 'service.created'
@@ -70,5 +78,25 @@ export async function recordAudit(app: App, entry: AuditEntry): Promise<void> {
     ip: actor.ip,
     userAgent: actor.userAgent,
     requestId: actor.requestId,
+  });
+}
+
+/** What concerns one person, newest first. */
+export async function listSecurityHistory(
+  app: App,
+  options: { userId: string; page: PageArguments },
+): Promise<Connection<AuditEventRow>> {
+  const page = readPage(options.page, ['time', 'id']);
+  const mine = eq(auditEvents.userId, options.userId);
+  const rows = await app.db
+    .select()
+    .from(auditEvents)
+    .where(and(mine, olderThan({ time: auditEvents.occurredAt, id: auditEvents.id }, page.after)))
+    .orderBy(desc(auditEvents.occurredAt), desc(auditEvents.id))
+    .limit(page.limit + 1);
+  return toConnection(rows, {
+    page,
+    keyOf: (row) => [row.occurredAt, row.id],
+    count: () => app.db.$count(auditEvents, mine),
   });
 }

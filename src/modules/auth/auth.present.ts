@@ -1,8 +1,10 @@
 import type { Context } from '../../core/context.js';
-import { isSuspended } from './accounts.service.js';
-import type { UserRow } from './auth.table.js';
-import { type AuthPayload, type RegisterPayload, type User, UserStatus } from './auth.types.js';
-import type { Issued } from './sessions.service.js';
+import { AppError, badInput } from '../../core/errors.js';
+import type { SessionRow, UserRow } from './auth.table.js';
+import { type AuthPayload, type User, UserStatus } from './auth.types.js';
+import type { Account, Issued } from './sessions.service.js';
+import { type RefreshPayload, type Session, SessionMethod } from './sessions.types.js';
+import { isSuspended } from './users.service.js';
 
 /** The row as the schema shows it: named columns only, nothing spread. */
 export function toUser(row: UserRow, now: Date): User {
@@ -22,11 +24,45 @@ export function toUser(row: UserRow, now: Date): User {
   };
 }
 
+export function toSession(row: SessionRow, context: Context): Session {
+  const { viewer } = context;
+  return {
+    id: row.id,
+    createdAt: row.createdAt,
+    lastUsedAt: row.lastUsedAt,
+    authenticatedAt: row.authenticatedAt,
+    expiresAt: row.expiresAt,
+    ip: row.ip,
+    userAgent: row.userAgent,
+    method: SessionMethod[row.method],
+    current: 'sessionId' in viewer && viewer.sessionId === row.id,
+    accountKind: row.userId ? 'user' : 'admin',
+    accountId: row.userId ?? row.adminId ?? '',
+  };
+}
+
 /** Hands the refresh token to the client: in the answer, or in cookie mode only in the cookie. */
 export function deliverRefreshToken(context: Context, issued: Issued): string | null {
   if (!context.app.config.tokens.refreshCookie) return issued.refreshToken;
   context.refreshCookie.write(issued.refreshToken, issued.refreshTokenExpiresAt);
   return null;
+}
+
+/**
+ * The refresh token of a request: the argument, or in cookie mode only the cookie (an argument there would let a page
+ * that holds a token of its own write it into this browser).
+ *
+ * @throws BAD_USER_INPUT for the wrong way; UNAUTHENTICATED when there is no cookie
+ */
+export function requireRefreshToken(context: Context, given: string | null | undefined): string {
+  if (!context.app.config.tokens.refreshCookie) {
+    if (typeof given === 'string') return given;
+    throw badInput({ refreshToken: 'is required' });
+  }
+  if (typeof given === 'string') throw badInput({ refreshToken: 'must be left out: this server reads its cookie' });
+  const kept = context.refreshCookie.read();
+  if (kept === undefined) throw new AppError('UNAUTHENTICATED');
+  return kept;
 }
 
 export function toAuthPayload(context: Context, signedIn: { issued: Issued; user: UserRow }): AuthPayload {
@@ -39,7 +75,12 @@ export function toAuthPayload(context: Context, signedIn: { issued: Issued; user
   };
 }
 
-export function toRegisterPayload(context: Context, registered: { issued: Issued; user: UserRow } | { issued: null; user: null }): RegisterPayload {
-  if (registered.issued) return toAuthPayload(context, registered);
-  return { accessToken: null, accessTokenExpiresAt: null, refreshToken: null, user: null };
+export function toRefreshPayload(context: Context, refreshed: Issued & { account: Account }): RefreshPayload {
+  return {
+    accessToken: refreshed.accessToken,
+    accessTokenExpiresAt: refreshed.accessTokenExpiresAt,
+    refreshToken: deliverRefreshToken(context, refreshed),
+    accountKind: refreshed.account.kind,
+    accountId: refreshed.account.id,
+  };
 }

@@ -1,37 +1,55 @@
-import { Arg, Ctx, Mutation, Query, Resolver } from 'type-graphql';
+import { Arg, Ctx, FieldResolver, Mutation, Resolver, Root } from 'type-graphql';
 import type { Context } from '../../core/context.js';
-import { EmailAddress } from '../../core/scalars.types.js';
-import { viewerId } from '../../core/viewer.js';
-import { getUser, register, resendVerificationEmail, verifyEmail } from './accounts.service.js';
-import { toAuthPayload, toRegisterPayload, toUser } from './auth.present.js';
-import { AuthPayload, LoginInput, LoginResult, OkPayload, RegisterInput, RegisterPayload, User, UserPayload } from './auth.types.js';
-import { login } from './sign-in.service.js';
+import { viewerAccount, viewerSession } from '../../core/viewer.js';
+import { requireRefreshToken, toAuthPayload, toRefreshPayload, toSession } from './auth.present.js';
+import { LoginInput, LoginResult, OkPayload, User } from './auth.types.js';
+import { refreshToken } from './refresh.service.js';
+import { logout } from './sessions.service.js';
+import { RefreshPayload, SessionPayload } from './sessions.types.js';
+import { login, reauthenticate } from './sign-in.service.js';
+import { loadPerson } from './users.loaders.js';
 
-@Resolver()
+@Resolver(() => RefreshPayload)
 export class AuthResolver {
-  @Query(() => User, { description: 'The signed-in person.' })
-  async me(@Ctx() { app, viewer }: Context): Promise<User> {
-    return toUser(await getUser(app, viewerId(viewer)), app.now());
+  @Mutation(() => LoginResult, { description: 'Signs in with user name or email address and password.' })
+  async login(@Ctx() context: Context, @Arg('input', () => LoginInput) input: LoginInput): Promise<typeof LoginResult> {
+    const { identifier, password } = input;
+    return toAuthPayload(context, await login(context.app, { identifier, password, actor: context.actor }));
   }
 
-  @Mutation(() => RegisterPayload, { description: 'Creates an account and signs it in; the verification letter is on its way.' })
-  async register(@Ctx() context: Context, @Arg('input', () => RegisterInput) input: RegisterInput): Promise<RegisterPayload> {
-    return toRegisterPayload(context, await register(context.app, { ...input, locale: input.locale, actor: context.actor }));
+  @Mutation(() => RefreshPayload, {
+    description:
+      'A new access token and the next refresh token. The one before it works for 20 more seconds and yields the same; using an older one ends the session. In cookie mode leave the argument out.',
+  })
+  async refreshToken(
+    @Ctx() context: Context,
+    @Arg('refreshToken', () => String, { nullable: true }) given: string | null | undefined,
+  ): Promise<RefreshPayload> {
+    const kept = requireRefreshToken(context, given);
+    return toRefreshPayload(context, await refreshToken(context.app, { refreshToken: kept, actor: context.actor }));
   }
 
-  @Mutation(() => UserPayload, { description: 'Proves the mailbox with the token of the letter. Works once; never signs in.' })
-  async verifyEmail(@Ctx() { app, actor }: Context, @Arg('token', () => String) token: string): Promise<UserPayload> {
-    return { user: toUser(await verifyEmail(app, { token, actor }), app.now()) };
+  @FieldResolver(() => User, { nullable: true, description: 'Null for staff and admins.' })
+  async user(@Root() { accountKind, accountId }: RefreshPayload, @Ctx() context: Context): Promise<User | null> {
+    return loadPerson(context, { kind: accountKind, id: accountId });
   }
 
-  @Mutation(() => OkPayload, { description: 'The answer is the same for every address.' })
-  async resendVerificationEmail(@Ctx() { app, actor }: Context, @Arg('email', () => EmailAddress) email: string): Promise<OkPayload> {
-    await resendVerificationEmail(app, { email, actor });
+  @Mutation(() => OkPayload, { description: 'Ends the session the request was made with.' })
+  async logout(@Ctx() context: Context): Promise<OkPayload> {
+    const { app, viewer, actor } = context;
+    await logout(app, { account: viewerAccount(viewer), sessionId: viewerSession(viewer), actor });
+    context.refreshCookie.write(null);
     return { ok: true };
   }
 
-  @Mutation(() => LoginResult, { description: 'Signs in with user name or email address and password.' })
-  async login(@Ctx() context: Context, @Arg('input', () => LoginInput) input: LoginInput): Promise<typeof LoginResult> {
-    return toAuthPayload(context, await login(context.app, { ...input, actor: context.actor }));
+  @Mutation(() => SessionPayload, { description: 'Proves the password again; the session is fresh for ten minutes.' })
+  async reauthenticate(
+    @Ctx() context: Context,
+    @Arg('password', () => String) password: string,
+  ): Promise<SessionPayload> {
+    const { app, viewer, actor } = context;
+    const sessionId = viewerSession(viewer);
+    const row = await reauthenticate(app, { account: viewerAccount(viewer), sessionId, password, actor });
+    return { session: toSession(row, context) };
   }
 }

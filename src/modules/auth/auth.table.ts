@@ -41,7 +41,10 @@ export const users = pgTable(
     uniqueIndex('users_username_key').on(table.usernameKey),
     uniqueIndex('users_email_key').on(table.emailKey),
     index('users_created_at').on(table.createdAt, table.id),
-    check('users_keys_lower', sql`${table.usernameKey} = lower(${table.usernameKey}) and ${table.emailKey} = lower(${table.emailKey})`),
+    check(
+      'users_keys_lower',
+      sql`${table.usernameKey} = lower(${table.usernameKey}) and ${table.emailKey} = lower(${table.emailKey})`,
+    ),
     check('users_status', sql`${table.status} in ('ACTIVE', 'SUSPENDED')`),
     check('users_suspension', sql`(${table.status} = 'SUSPENDED') = (${table.suspendedAt} is not null)`),
   ],
@@ -84,7 +87,13 @@ export const sessions = pgTable(
   ],
 );
 
-export const EMAIL_TOKEN_PURPOSES = ['VERIFY_EMAIL', 'RESET_PASSWORD', 'CHANGE_EMAIL', 'UNDO_EMAIL_CHANGE', 'INVITATION'] as const;
+export const EMAIL_TOKEN_PURPOSES = [
+  'VERIFY_EMAIL',
+  'RESET_PASSWORD',
+  'CHANGE_EMAIL',
+  'UNDO_EMAIL_CHANGE',
+  'INVITATION',
+] as const;
 
 /** Single-use secrets that travel in letters. Hash only; one live row per account and purpose. */
 export const emailTokens = pgTable(
@@ -107,6 +116,8 @@ export const emailTokens = pgTable(
     uniqueIndex('email_tokens_hash').on(table.tokenHash),
     index('email_tokens_user').on(table.userId, table.purpose),
     index('email_tokens_admin').on(table.adminId, table.purpose),
+    // Every sign-up asks whether somebody may still take the address back.
+    index('email_tokens_undo').on(sql`lower(${table.email})`).where(sql`${table.purpose} = 'UNDO_EMAIL_CHANGE'`),
     check('email_tokens_one_owner', sql`num_nonnulls(${table.userId}, ${table.adminId}) = 1`),
     check('email_tokens_end', sql`num_nonnulls(${table.usedAt}, ${table.voidedAt}) <= 1`),
   ],
@@ -142,7 +153,10 @@ export const apiKeys = pgTable(
     /** The key this one took over from. */
     rotatedFrom: uuid('rotated_from'),
   },
-  (table) => [uniqueIndex('api_keys_hash').on(table.keyHash), index('api_keys_user').on(table.userId, table.createdAt, table.id)],
+  (table) => [
+    uniqueIndex('api_keys_hash').on(table.keyHash),
+    index('api_keys_user').on(table.userId, table.createdAt, table.id),
+  ],
 );
 
 /**

@@ -61,21 +61,6 @@ export class AuthPayload {
   user!: User;
 }
 
-@ObjectType('RegisterPayload', { description: 'All null when this server confirms addresses first.' })
-export class RegisterPayload {
-  @Field(() => String, { nullable: true })
-  accessToken!: string | null;
-
-  @Field(() => DateTime, { nullable: true })
-  accessTokenExpiresAt!: Date | null;
-
-  @Field(() => String, { nullable: true, description: 'Null in cookie mode, where it travels in a cookie.' })
-  refreshToken!: string | null;
-
-  @Field(() => User, { nullable: true })
-  user!: User | null;
-}
-
 @ObjectType('SecondFactorRequired', { description: 'The password was right; a second factor is still to come.' })
 export class SecondFactorRequired {
   @Field(() => String)
@@ -104,21 +89,6 @@ export class UserPayload {
 export class OkPayload {
   @Field(() => Boolean)
   ok!: boolean;
-}
-
-@InputType('RegisterInput')
-export class RegisterInput {
-  @Field(() => String, { description: '3 to 32 ASCII letters, digits, dots, hyphens or underscores, beginning with a letter.' })
-  username!: string;
-
-  @Field(() => EmailAddress)
-  email!: string;
-
-  @Field(() => String, { description: 'See `passwordPolicy`.' })
-  password!: string;
-
-  @Field(() => String, { nullable: true, description: 'BCP 47 language tag for letters; `en` by default.' })
-  locale?: string;
 }
 
 @InputType('LoginInput')

@@ -1,6 +1,6 @@
-// Invariants: at most one live token per account and purpose; a token is used once, by one conditional write;
-// the database holds only hashes.
-import { and, eq, gt, isNull } from 'drizzle-orm';
+// Invariants: at most one live token per account and purpose (for undo links: per account and address); a token is
+// used once, by one conditional write; the database holds only hashes.
+import { and, eq, gt, gte, isNull, ne, sql } from 'drizzle-orm';
 import { newId } from '../../core/columns.js';
 import type { App } from '../../core/context.js';
 import { AppError } from '../../core/errors.js';
@@ -24,16 +24,28 @@ export interface Owner {
   id: string;
 }
 
-const ownedBy = (owner: Owner) => eq(owner.kind === 'user' ? emailTokens.userId : emailTokens.adminId, owner.id);
+/** What a token stands for. */
+export interface EmailToken {
+  owner: Owner;
+  /** The address it was made for. */
+  email: string;
+  createdAt: Date;
+}
 
-/** A new token; older ones of the same account and purpose lose their force. Inside the caller's transaction. */
+const ownedBy = (owner: Owner) => eq(owner.kind === 'user' ? emailTokens.userId : emailTokens.adminId, owner.id);
+const unspent = and(isNull(emailTokens.usedAt), isNull(emailTokens.voidedAt));
+
+/** A new token; the one before it loses its force. Inside the caller's transaction. */
 export async function createEmailToken(
   app: App,
   options: { purpose: EmailTokenPurpose; owner: Owner; email: string },
 ): Promise<string> {
   const { purpose, owner, email } = options;
   const { kind, lifeMs } = PURPOSES[purpose];
-  await voidEmailTokens(app, { owner, purpose });
+  // Two requests at once would each void what they see and leave two live tokens.
+  await app.db.execute(sql`select pg_advisory_xact_lock(hashtext('email-token'), hashtext(${owner.id}))`);
+  // A second change of address must not take away the way back to the first one: a thief would just ask twice.
+  await voidEmailTokens(app, { owner, purpose, ...(purpose === 'UNDO_EMAIL_CHANGE' && { email }) });
   const token = makeKey(kind);
   const now = app.now();
   await app.db.insert(emailTokens).values({
@@ -49,15 +61,57 @@ export async function createEmailToken(
   return token;
 }
 
-/** Takes the force of the account's live tokens, of one purpose or of all. */
-export async function voidEmailTokens(app: App, options: { owner: Owner; purpose?: EmailTokenPurpose }): Promise<void> {
-  const { owner, purpose } = options;
+/**
+ * Takes the force of the account's live tokens: of one purpose, or of all but undo links. Those outlive a change of
+ * password, for whoever took the account over would change it first.
+ */
+export async function voidEmailTokens(
+  app: App,
+  options: { owner: Owner; purpose?: EmailTokenPurpose; email?: string; since?: Date },
+): Promise<void> {
+  const { owner, purpose, email, since } = options;
   await app.db
     .update(emailTokens)
     .set({ voidedAt: app.now() })
     .where(
-      and(ownedBy(owner), isNull(emailTokens.usedAt), isNull(emailTokens.voidedAt), purpose ? eq(emailTokens.purpose, purpose) : undefined),
+      and(
+        ownedBy(owner),
+        unspent,
+        purpose ? eq(emailTokens.purpose, purpose) : ne(emailTokens.purpose, 'UNDO_EMAIL_CHANGE'),
+        email ? eq(emailTokens.email, email) : undefined,
+        since ? gte(emailTokens.createdAt, since) : undefined,
+      ),
     );
+}
+
+function requireShape(token: string, purpose: EmailTokenPurpose): void {
+  if (!isKeyShaped(token, PURPOSES[purpose].kind)) throw new AppError('TOKEN_INVALID');
+}
+
+const unspentToken = (token: string, purpose: EmailTokenPurpose) =>
+  and(eq(emailTokens.tokenHash, sha256(token)), eq(emailTokens.purpose, purpose), unspent);
+
+function toEmailToken(row: typeof emailTokens.$inferSelect): EmailToken {
+  const owner: Owner = row.userId ? { kind: 'user', id: row.userId } : { kind: 'admin', id: row.adminId ?? '' };
+  return { owner, email: row.email, createdAt: row.createdAt };
+}
+
+/**
+ * Whose token it is, without using it up: so that a password the policy refuses does not cost the token, and one
+ * that is not a token does not cost a hash.
+ *
+ * @throws TOKEN_EXPIRED past its time, TOKEN_INVALID for everything else
+ */
+export async function getEmailToken(
+  app: App,
+  options: { token: string; purpose: EmailTokenPurpose },
+): Promise<EmailToken> {
+  const { token, purpose } = options;
+  requireShape(token, purpose);
+  const [row] = await app.db.select().from(emailTokens).where(unspentToken(token, purpose));
+  if (!row) throw new AppError('TOKEN_INVALID');
+  if (row.expiresAt <= app.now()) throw new AppError('TOKEN_EXPIRED');
+  return toEmailToken(row);
 }
 
 /**
@@ -68,16 +122,36 @@ export async function voidEmailTokens(app: App, options: { owner: Owner; purpose
 export async function consumeEmailToken(
   app: App,
   options: { token: string; purpose: EmailTokenPurpose },
-): Promise<{ owner: Owner; email: string }> {
+): Promise<EmailToken> {
   const { token, purpose } = options;
-  if (!isKeyShaped(token, PURPOSES[purpose].kind)) throw new AppError('TOKEN_INVALID');
-  const mine = and(eq(emailTokens.tokenHash, sha256(token)), eq(emailTokens.purpose, purpose), isNull(emailTokens.usedAt), isNull(emailTokens.voidedAt));
+  requireShape(token, purpose);
   const [row] = await app.db
     .update(emailTokens)
     .set({ usedAt: app.now() })
-    .where(and(mine, gt(emailTokens.expiresAt, app.now())))
+    .where(and(unspentToken(token, purpose), gt(emailTokens.expiresAt, app.now())))
     .returning();
-  if (row) return { owner: row.userId ? { kind: 'user', id: row.userId } : { kind: 'admin', id: row.adminId ?? '' }, email: row.email };
-  const [late] = await app.db.select({ id: emailTokens.id }).from(emailTokens).where(mine);
+  if (row) return toEmailToken(row);
+  const [late] = await app.db.select({ id: emailTokens.id }).from(emailTokens).where(unspentToken(token, purpose));
   throw new AppError(late ? 'TOKEN_EXPIRED' : 'TOKEN_INVALID');
+}
+
+/**
+ * Whether the address is kept for somebody who may still take it back: as long as an undo link is live, nobody else
+ * gets the address that it leads to, or a thief would register it and the undo would fail.
+ */
+export async function isKeptForUndo(app: App, options: { emailKey: string; exceptUserId: string }): Promise<boolean> {
+  const [row] = await app.db
+    .select({ id: emailTokens.id })
+    .from(emailTokens)
+    .where(
+      and(
+        eq(sql`lower(${emailTokens.email})`, options.emailKey),
+        eq(emailTokens.purpose, 'UNDO_EMAIL_CHANGE'),
+        unspent,
+        gt(emailTokens.expiresAt, app.now()),
+        ne(emailTokens.userId, options.exceptUserId),
+      ),
+    )
+    .limit(1);
+  return row !== undefined;
 }

@@ -1,17 +1,16 @@
-// Invariants: a session belongs to one account of one kind; at most one refresh token is current and one, for
-// twenty seconds, is its predecessor; an ended session never comes back; ending counts for every reader at once,
-// because every reader reads the row.
-import { and, eq, gt, isNull, ne } from 'drizzle-orm';
+// Invariants: a session belongs to one account of one kind; an ended session never comes back; ending counts for
+// every reader at once, because every reader reads the row.
+import { and, desc, eq, gt, isNull, ne } from 'drizzle-orm';
 import { newId } from '../../core/columns.js';
 import type { Actor, App } from '../../core/context.js';
 import { transact } from '../../core/database.js';
-import { AppError } from '../../core/errors.js';
+import { found, requireId } from '../../core/input.js';
 import { createLookup } from '../../core/lookups.js';
+import { type Connection, olderThan, type PageArguments, readPage, toConnection } from '../../core/pages.js';
 import { sha256 } from '../../core/secrets.js';
 import type { TokenKind } from '../../core/tokens.js';
 import { recordAudit } from '../audit/audit.service.js';
-import { queueLetter } from '../mail/outbox.service.js';
-import { type SessionRow, sessions, users } from './auth.table.js';
+import { type SessionRow, sessions } from './auth.table.js';
 
 const DAY = 86_400_000;
 const HOUR = 3_600_000;
@@ -24,9 +23,6 @@ const LIFE: Record<TokenKind, { idleMs: number; absoluteMs: number }> = {
 
 export const FRESH_MS = 10 * 60_000;
 
-/** How long the token before the current one still yields the current one. */
-const GRACE_SECONDS = 20;
-
 export interface Issued {
   accessToken: string;
   accessTokenExpiresAt: Date;
@@ -35,15 +31,28 @@ export interface Issued {
   sessionId: string;
 }
 
-interface Account {
+/** Whom an audit row concerns, when it is a person with a security history. */
+export const personOf = (account: AccountRef): string | undefined => (account.kind === 'user' ? account.id : undefined);
+
+export interface Account {
   kind: TokenKind;
   id: string;
   username: string;
 }
 
-async function issue(app: App, session: { account: Account; sessionId: string; refreshToken: string; expiresAt: Date }): Promise<Issued> {
+/** The answer to a sign-in or a refresh: an access token for the session beside its refresh token. */
+export async function issueTokens(
+  app: App,
+  session: { account: Account; sessionId: string; refreshToken: string; expiresAt: Date },
+): Promise<Issued> {
   const { account, sessionId } = session;
-  const access = await app.tokens.sign({ kind: account.kind, subject: account.id, sessionId, username: account.username, now: app.now() });
+  const access = await app.tokens.sign({
+    kind: account.kind,
+    subject: account.id,
+    sessionId,
+    username: account.username,
+    now: app.now(),
+  });
   return {
     accessToken: access.token,
     accessTokenExpiresAt: access.expiresAt,
@@ -54,7 +63,10 @@ async function issue(app: App, session: { account: Account; sessionId: string; r
 }
 
 /** A new session with its first pair of tokens. Call it inside the transaction that proved who this is. */
-export async function openSession(app: App, options: { account: Account; method: SessionRow['method']; actor: Actor }): Promise<Issued> {
+export async function openSession(
+  app: App,
+  options: { account: Account; method: SessionRow['method']; actor: Actor },
+): Promise<Issued> {
   const { account, method, actor } = options;
   const now = app.now();
   const sessionId = newId();
@@ -75,7 +87,7 @@ export async function openSession(app: App, options: { account: Account; method:
     ip: actor.ip,
     userAgent: actor.userAgent,
   });
-  return issue(app, { account, sessionId, refreshToken, expiresAt });
+  return issueTokens(app, { account, sessionId, refreshToken, expiresAt });
 }
 
 /** What a request needs to know of a session and its account, in one row. */
@@ -150,127 +162,112 @@ export async function findSession(app: App, sessionId: string): Promise<LiveSess
   let lookup = lookups.get(app.database);
   if (!lookup) {
     const { sql: lane } = app.database;
-    lookup = createLookup(async (ids) => new Map((await lane.query<LookupRow>(LOOKUP, [ids])).map((row) => [row.session_id, row])));
+    lookup = createLookup(
+      async (ids) => new Map((await lane.query<LookupRow>(LOOKUP, [ids])).map((row) => [row.session_id, row])),
+    );
     lookups.set(app.database, lookup);
   }
   const row = await lookup(sessionId);
   return row && toLiveSession(row, app.now());
 }
 
-interface RotatedRow {
-  session_id: string;
-  kind: TokenKind;
-  account_id: string;
-  username: string;
-  expires_at: Date;
-}
+type AccountRef = Pick<Account, 'kind' | 'id'>;
 
-// One statement decides: the current token moves the session on; the one before it, within the grace, only
-// reads. Whoever comes at the same time as another finds the row already moved and takes the second way, and both
-// are answered with the same successor.
-const ROTATE = `
-  update sessions s
-     set previous_hash = case when s.refresh_hash = $2 then $2 else s.previous_hash end,
-         refresh_hash = case when s.refresh_hash = $2 then $3 else s.refresh_hash end,
-         rotated_at = case when s.refresh_hash = $2 then $4::timestamptz else s.rotated_at end,
-         expires_at = case when s.refresh_hash = $2
-                      then least(s.ends_at, $4::timestamptz + case when s.user_id is null then interval '8 hours' else interval '30 days' end)
-                      else s.expires_at end,
-         last_used_at = $4::timestamptz,
-         ip = $5, user_agent = $6
-    from sessions o
-    left join users u on u.id = o.user_id
-    left join admins a on a.id = o.admin_id
-   where s.id = $1 and o.id = s.id
-     and s.revoked_at is null and s.expires_at > $4::timestamptz
-     and (s.refresh_hash = $2 or (s.previous_hash = $2 and s.rotated_at > $4::timestamptz - interval '${GRACE_SECONDS} seconds'))
-     and (u.id is null or u.suspended_at is null or u.suspended_until <= $4::timestamptz)
-     and (a.id is null or a.disabled_at is null)
-  returning s.id as session_id, case when s.user_id is null then 'admin' else 'user' end as kind,
-            coalesce(u.id, a.id) as account_id, coalesce(u.username, a.username) as username, s.expires_at`;
+const liveSessionsOf = (app: App, account: AccountRef) =>
+  and(
+    eq(account.kind === 'user' ? sessions.userId : sessions.adminId, account.id),
+    isNull(sessions.revokedAt),
+    gt(sessions.expiresAt, app.now()),
+  );
 
-/** The session that presented a token older than it may be: somebody has a copy. It ends, for both of them. */
-async function endForReuse(app: App, options: { session: SessionRow; actor: Actor }): Promise<void> {
-  const { session, actor } = options;
-  await transact(app, async (app) => {
-    const ended = await app.db
-      .update(sessions)
-      .set({ revokedAt: app.now(), revokedReason: 'REFRESH_TOKEN_REUSE' })
-      .where(and(eq(sessions.id, session.id), isNull(sessions.revokedAt)))
-      .returning({ id: sessions.id });
-    if (ended.length === 0) return;
-    await recordAudit(app, {
-      actor,
-      action: 'session.reuse_detected',
-      userId: session.userId ?? undefined,
-      target: { kind: 'session', id: session.id },
-    });
-    if (!session.userId) return;
-    const [user] = await app.db.select().from(users).where(eq(users.id, session.userId));
-    if (!user) return;
-    await queueLetter(app, {
-      kind: 'SESSION_REUSE',
-      to: user.email,
-      locale: user.locale,
-      userId: user.id,
-      data: { username: user.username, when: app.now().toISOString(), ip: actor.ip ?? 'unknown' },
-    });
+/** The account's live sessions, newest first. */
+export async function listSessions(
+  app: App,
+  options: { account: AccountRef; page: PageArguments },
+): Promise<Connection<SessionRow>> {
+  const page = readPage(options.page, ['time', 'id']);
+  const live = liveSessionsOf(app, options.account);
+  const rows = await app.db
+    .select()
+    .from(sessions)
+    .where(and(live, olderThan({ time: sessions.createdAt, id: sessions.id }, page.after)))
+    .orderBy(desc(sessions.createdAt), desc(sessions.id))
+    .limit(page.limit + 1);
+  return toConnection(rows, {
+    page,
+    keyOf: (row) => [row.createdAt, row.id],
+    count: () => app.db.$count(sessions, live),
   });
 }
 
-/**
- * The next pair of tokens for a refresh token (RFC 9700, 4.14.2). Any number of simultaneous calls with one token
- * get the same next refresh token.
- *
- * @throws TOKEN_INVALID for what we never issued, or an ended session; TOKEN_EXPIRED for one past its time;
- *   ACCOUNT_SUSPENDED; a token older than the one before the current ends the session
- */
-export async function refreshSession(app: App, options: { refreshToken: string; actor: Actor }): Promise<Issued & { account: Account }> {
-  const { refreshToken, actor } = options;
-  const sessionId = app.refreshTokens.sessionOf(refreshToken);
-  if (!sessionId) throw new AppError('TOKEN_INVALID');
-  const successor = app.refreshTokens.successorOf(refreshToken);
-  const now = app.now();
-  const [row] = await app.sql.query<RotatedRow>(ROTATE, [sessionId, sha256(refreshToken), sha256(successor), now, actor.ip, actor.userAgent]);
-  if (!row) throw await refuseRefresh(app, { sessionId, hash: sha256(refreshToken), actor });
-  const account = { kind: row.kind, id: row.account_id, username: row.username };
-  return { ...(await issue(app, { account, sessionId, refreshToken: successor, expiresAt: row.expires_at })), account };
+/** The account's live session with this id; NOT_FOUND for another's, as for one that never was. */
+export async function getSession(app: App, options: { account: AccountRef; sessionId: string }): Promise<SessionRow> {
+  const [row] = await app.db
+    .select()
+    .from(sessions)
+    .where(and(eq(sessions.id, options.sessionId), liveSessionsOf(app, options.account)));
+  return found(row);
 }
 
-async function refuseRefresh(app: App, options: { sessionId: string; hash: string; actor: Actor }): Promise<AppError> {
-  const { sessionId, hash, actor } = options;
-  const [session] = await app.db.select().from(sessions).where(eq(sessions.id, sessionId));
-  if (!session || session.revokedAt) return new AppError('TOKEN_INVALID');
-  if (session.expiresAt <= app.now()) return new AppError('TOKEN_EXPIRED');
-  if (session.refreshHash === hash) return new AppError('ACCOUNT_SUSPENDED');
-  await endForReuse(app, { session, actor });
-  return new AppError('TOKEN_INVALID');
-}
-
-export interface EndOptions {
-  account: { kind: TokenKind; id: string };
-  reason: string;
-  /** Only this one. */
-  sessionId?: string;
-  /** All but this one. */
-  except?: string;
-}
-
-/** Ends the account's sessions that match; answers how many. Counts at once everywhere. */
-export async function endSessions(app: App, options: EndOptions): Promise<number> {
+/** Ends sessions of the account: all, only `sessionId`, or all but `except`. Answers how many. Counts at once everywhere. */
+export async function endSessions(
+  app: App,
+  options: { account: AccountRef; reason: string; sessionId?: string; except?: string | undefined },
+): Promise<number> {
   const { account, reason, sessionId, except } = options;
   const ended = await app.db
     .update(sessions)
     .set({ revokedAt: app.now(), revokedReason: reason })
     .where(
       and(
-        eq(account.kind === 'user' ? sessions.userId : sessions.adminId, account.id),
-        isNull(sessions.revokedAt),
+        liveSessionsOf(app, account),
         sessionId ? eq(sessions.id, sessionId) : undefined,
         except ? ne(sessions.id, except) : undefined,
-        gt(sessions.expiresAt, app.now()),
       ),
     )
     .returning({ id: sessions.id });
   return ended.length;
+}
+
+interface OwnSession {
+  account: AccountRef;
+  /** The session the request was made with. */
+  sessionId: string;
+  actor: Actor;
+}
+
+/** Ends the caller's own session. */
+export async function logout(app: App, { account, sessionId, actor }: OwnSession): Promise<void> {
+  await transact(app, async (app) => {
+    // Two at once: the second finds it ended, and that is what it wanted.
+    if ((await endSessions(app, { account, reason: 'LOGOUT', sessionId })) === 0) return;
+    const target = { kind: 'session', id: sessionId };
+    await recordAudit(app, { actor, action: `${account.kind}.signed_out`, userId: personOf(account), target });
+  });
+}
+
+/** Ends one of the caller's sessions. @throws NOT_FOUND for another's, or one that has ended */
+export async function revokeSession(
+  app: App,
+  options: { account: AccountRef; id: string; actor: Actor },
+): Promise<void> {
+  const { account, actor } = options;
+  const sessionId = requireId(options.id);
+  await transact(app, async (app) => {
+    const ended = await endSessions(app, { account, reason: 'REVOKED', sessionId });
+    found(ended === 1 || undefined);
+    const target = { kind: 'session', id: sessionId };
+    await recordAudit(app, { actor, action: 'session.revoked', userId: personOf(account), target });
+  });
+}
+
+/** Ends all sessions of the caller but the one that asks; answers how many. */
+export async function revokeOtherSessions(app: App, { account, sessionId, actor }: OwnSession): Promise<number> {
+  return transact(app, async (app) => {
+    const ended = await endSessions(app, { account, reason: 'REVOKED', except: sessionId });
+    if (ended === 0) return 0;
+    const after = { endedSessions: ended };
+    await recordAudit(app, { actor, action: 'session.others_revoked', userId: personOf(account), after });
+    return ended;
+  });
 }

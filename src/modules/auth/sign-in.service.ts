@@ -1,46 +1,107 @@
 // One gate for every way in: the same work and the same answer for an unknown name, a wrong password, a locked and
 // a disabled account (SECURITY P1–P3).
-import { and, eq } from 'drizzle-orm';
+import { and, eq, isNull } from 'drizzle-orm';
 import type { Actor, App } from '../../core/context.js';
 import { transact } from '../../core/database.js';
 import { AppError } from '../../core/errors.js';
 import { recordAudit } from '../audit/audit.service.js';
-import { findUserByIdentifier, isSuspended } from './accounts.service.js';
-import { type UserRow, users } from './auth.table.js';
-import { type Issued, openSession } from './sessions.service.js';
+import { type SessionRow, sessions, type UserRow, users } from './auth.table.js';
+import { requireOwnPassword } from './credentials.service.js';
+import type { Owner } from './email-tokens.service.js';
+import { type Issued, openSession, personOf } from './sessions.service.js';
 import { beginAttempt } from './throttle.service.js';
+import { findUserByIdentifier, getUser, isSuspended } from './users.service.js';
+
+export interface SignedIn {
+  issued: Issued;
+  user: UserRow;
+}
 
 /**
  * Signs a person in by username or address and password.
  *
- * @throws INVALID_CREDENTIALS for everything that is not right, a blocked account included; ACCOUNT_SUSPENDED only
- *   to who knows the password; RATE_LIMITED by address; RETRY_LATER when the hashing queue is full
+ * @throws INVALID_CREDENTIALS for everything that is not right, a blocked account included, and for an unverified
+ *   address where addresses are confirmed first (it would tell which sign-ups were real); ACCOUNT_SUSPENDED only to
+ *   who knows the password; RATE_LIMITED by address; RETRY_LATER when the hashing queue is full
  */
-export async function login(app: App, options: { identifier: string; password: string; actor: Actor }): Promise<{ issued: Issued; user: UserRow }> {
-  const { identifier, password } = options;
+export async function login(
+  app: App,
+  options: { identifier: string; password: string; actor: Actor },
+): Promise<SignedIn> {
+  const { identifier, password, actor } = options;
   const user = await findUserByIdentifier(app, identifier);
-  const actor: Actor = user ? { ...options.actor, kind: 'USER', id: user.id } : options.actor;
-  const attempt = await beginAttempt(app, { account: user ? { kind: 'user', id: user.id } : undefined, typed: identifier, actor });
+  const account: Owner | undefined = user && { kind: 'user', id: user.id };
+  const attempt = await beginAttempt(app, { account, typed: identifier, actor });
   // A blocked attempt costs the same hash, so that time does not tell it from a wrong password.
   const { ok, needsRehash } = await app.passwords.verify(password, attempt.allowed ? user?.passwordHash : null);
   if (!ok || !user) {
-    if (user) await recordAudit(app, { actor, action: 'user.sign_in_failed', userId: user.id, target: { kind: 'user', id: user.id } });
+    if (user && attempt.allowed) await recordFailure(app, { user, actor });
     throw new AppError('INVALID_CREDENTIALS');
   }
   await attempt.succeeded();
   if (isSuspended(user, app.now())) throw new AppError('ACCOUNT_SUSPENDED');
+  if (app.config.registration.confirmFirst && !user.emailVerifiedAt) throw new AppError('INVALID_CREDENTIALS');
   const rehashed = needsRehash ? await app.passwords.hash(password) : undefined;
+  return (await enter(app, { user, rehashed, actor })) ?? enterAgain(app, { user, password, actor });
+}
+
+async function recordFailure(app: App, { user, actor }: { user: UserRow; actor: Actor }): Promise<void> {
+  const target = { kind: 'user', id: user.id };
+  await recordAudit(app, { actor, action: 'user.sign_in_failed', userId: user.id, target });
+}
+
+/** Opens the session if the hash that was verified still stands; undefined if it does not. */
+async function enter(
+  app: App,
+  options: { user: UserRow; rehashed?: string | undefined; actor: Actor },
+): Promise<SignedIn | undefined> {
+  const { user, rehashed } = options;
+  const actor: Actor = { ...options.actor, kind: 'USER', id: user.id };
   return transact(app, async (app) => {
-    const now = app.now();
-    // The hash that was verified has to be the one that stands: a password changed meanwhile wins.
     const [current] = await app.db
       .update(users)
-      .set({ lastLoginAt: now, ...(rehashed && { passwordHash: rehashed }) })
+      .set({ lastLoginAt: app.now(), ...(rehashed && { passwordHash: rehashed }) })
       .where(and(eq(users.id, user.id), eq(users.passwordHash, user.passwordHash ?? '')))
       .returning();
-    if (!current) throw new AppError('INVALID_CREDENTIALS');
-    const issued = await openSession(app, { account: { kind: 'user', id: user.id, username: user.username }, method: 'PASSWORD', actor });
-    await recordAudit(app, { actor, action: 'user.signed_in', userId: user.id, target: { kind: 'session', id: issued.sessionId } });
+    if (!current) return undefined;
+    const account = { kind: 'user', id: user.id, username: user.username } as const;
+    const issued = await openSession(app, { account, method: 'PASSWORD', actor });
+    const target = { kind: 'session', id: issued.sessionId };
+    await recordAudit(app, { actor, action: 'user.signed_in', userId: user.id, target });
     return { issued, user: current };
+  });
+}
+
+/** The hash changed meanwhile. Either another sign-in made it stronger, or the password is another one: that wins. */
+async function enterAgain(app: App, options: { user: UserRow; password: string; actor: Actor }): Promise<SignedIn> {
+  const { password, actor } = options;
+  const user = await getUser(app, options.user.id);
+  const { ok } = await app.passwords.verify(password, user.passwordHash);
+  const signedIn = ok ? await enter(app, { user, actor }) : undefined;
+  if (!signedIn) throw new AppError('INVALID_CREDENTIALS');
+  return signedIn;
+}
+
+/**
+ * The caller's password, once more: the session counts as fresh from now on.
+ *
+ * @throws INVALID_CREDENTIALS, RATE_LIMITED, RETRY_LATER; UNAUTHENTICATED when the session ended meanwhile
+ */
+export async function reauthenticate(
+  app: App,
+  options: { account: Owner; sessionId: string; password: string; actor: Actor },
+): Promise<SessionRow> {
+  const { account, sessionId, password, actor } = options;
+  await requireOwnPassword(app, { account, password, actor });
+  return transact(app, async (app) => {
+    const [session] = await app.db
+      .update(sessions)
+      .set({ authenticatedAt: app.now() })
+      .where(and(eq(sessions.id, sessionId), isNull(sessions.revokedAt)))
+      .returning();
+    if (!session) throw new AppError('UNAUTHENTICATED');
+    const target = { kind: 'session', id: sessionId };
+    await recordAudit(app, { actor, action: `${account.kind}.reauthenticated`, userId: personOf(account), target });
+    return session;
   });
 }

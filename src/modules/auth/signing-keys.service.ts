@@ -21,7 +21,11 @@ async function createFirstKey(app: App): Promise<void> {
         sealedPrivateJwk: app.secrets.encrypt(sealPurpose, JSON.stringify(key.privateJwk), key.kid),
         createdAt: app.now(),
       });
-      await recordAudit(app, { actor: SYSTEM_ACTOR, action: 'signing_key.created', target: { kind: 'signing_key', id: key.kid } });
+      await recordAudit(app, {
+        actor: SYSTEM_ACTOR,
+        action: 'signing_key.created',
+        target: { kind: 'signing_key', id: key.kid },
+      });
     });
   } catch (error) {
     // Another instance that starts at the same moment made the current key; ours is dropped.

@@ -36,6 +36,15 @@ const COUNT_NETWORK = `
     last_at = $2::timestamptz
   returning failures, first_at`;
 
+/**
+ * What is being guessed. Each is counted by itself, by the same rule: whoever guesses at recovery phrases must not
+ * lock the owner's sign-in, nor the other way round.
+ */
+export type Credential = 'password' | 'recovery phrase';
+
+const keyOf = (accountId: string, credential: Credential) =>
+  credential === 'password' ? `account:${accountId}` : `recovery:${accountId}`;
+
 export interface Attempt {
   /** False: answer as for a wrong password, whatever was sent. */
   allowed: boolean;
@@ -47,7 +56,10 @@ function blind(app: App, text: string): string {
   return createHmac('sha256', app.secrets.derive('throttle')).update(text).digest('base64url');
 }
 
-async function isKnownDevice(app: App, options: { account: { kind: TokenKind; id: string }; actor: Actor }): Promise<boolean> {
+async function isKnownDevice(
+  app: App,
+  options: { account: { kind: TokenKind; id: string }; actor: Actor },
+): Promise<boolean> {
   const { account, actor } = options;
   if (!actor.ip) return false;
   const since = new Date(app.now().getTime() - KNOWN_DEVICE_DAYS * 86_400_000);
@@ -74,9 +86,14 @@ async function isKnownDevice(app: App, options: { account: { kind: TokenKind; id
  */
 export async function beginAttempt(
   app: App,
-  options: { account: { kind: TokenKind; id: string } | undefined; typed: string; actor: Actor },
+  options: {
+    account: { kind: TokenKind; id: string } | undefined;
+    typed: string;
+    actor: Actor;
+    credential?: Credential;
+  },
 ): Promise<Attempt> {
-  const { account, actor, typed } = options;
+  const { account, actor, typed, credential = 'password' } = options;
   const now = app.now();
   const network = `net:${blind(app, networkKey(actor.ip ?? ''))}`;
   const [counted] = await app.sql.query<{ failures: number; first_at: Date }>(COUNT_NETWORK, [network, now]);
@@ -84,7 +101,9 @@ export async function beginAttempt(
     const retryAfterSeconds = Math.max(1, Math.ceil((counted.first_at.getTime() + 60_000 - now.getTime()) / 1000));
     throw new AppError('RATE_LIMITED', { retryAfterSeconds });
   }
-  const base = account ? `account:${account.id}` : `typed:${blind(app, typed.normalize('NFKC').toLowerCase())}`;
+  const base = account
+    ? keyOf(account.id, credential)
+    : `typed:${blind(app, `${credential} ${typed.normalize('NFKC').toLowerCase()}`)}`;
   const known = account && (await isKnownDevice(app, { account, actor }));
   const key = known ? `${base}:known:${blind(app, `${actor.ip} ${actor.userAgent}`)}` : base;
   const [row] = await app.sql.query<{ failures: number }>(COUNT_ACCOUNT, [key, now]);
@@ -92,13 +111,16 @@ export async function beginAttempt(
     allowed: row !== undefined,
     async succeeded() {
       await app.sql.query('delete from login_failures where key = any($1)', [[base, key]]);
-      await app.sql.query('update login_failures set failures = failures - 1 where key = $1 and failures > 1', [network]);
+      await app.sql.query('update login_failures set failures = failures - 1 where key = $1 and failures > 1', [
+        network,
+      ]);
     },
   };
 }
 
 /** Opens the account again: after a reset by mail, or by staff. */
 export async function clearFailures(app: App, accountId: string): Promise<void> {
-  const key = `account:${accountId}`;
-  await app.db.delete(loginFailures).where(or(eq(loginFailures.key, key), like(loginFailures.key, `${key}:known:%`)));
+  const keys = (['password', 'recovery phrase'] as const).map((credential) => keyOf(accountId, credential));
+  const mine = keys.flatMap((key) => [eq(loginFailures.key, key), like(loginFailures.key, `${key}:known:%`)]);
+  await app.db.delete(loginFailures).where(or(...mine));
 }

@@ -20,7 +20,9 @@ const HOUR = 3_600 * SECOND;
 const DAY = 24 * HOUR;
 
 /** Letters that anyone can cause by typing in an address: limited, or we would be somebody's mail bomb. */
-const STRANGER_KINDS: LetterKind[] = ['WELCOME_VERIFY', 'VERIFY_EMAIL', 'ALREADY_REGISTERED', 'RESET_PASSWORD'];
+const STRANGER_KINDS: LetterKind[] = [
+  ...(['WELCOME_VERIFY', 'VERIFY_EMAIL', 'ALREADY_REGISTERED', 'RESET_PASSWORD', 'EMAIL_CHANGE_CONFIRM'] as const),
+];
 const PER_ADDRESS_HOUR = 3;
 const PER_ADDRESS_DAY = 10;
 const PER_IP_HOUR = 20;

@@ -1,0 +1,46 @@
+import { Field, Int, ObjectType } from 'type-graphql';
+
+@ObjectType('ServiceFeatures', { description: 'What is switched on.' })
+export class ServiceFeatures {
+  @Field(() => Boolean)
+  registration!: boolean;
+
+  @Field(() => Boolean, { description: 'Whether `register` answers without tokens, which come after verification.' })
+  confirmFirst!: boolean;
+
+  @Field(() => Boolean)
+  google!: boolean;
+
+  @Field(() => Boolean)
+  billing!: boolean;
+
+  @Field(() => Boolean)
+  playground!: boolean;
+}
+
+@ObjectType('ServiceInfo')
+export class ServiceInfo {
+  @Field(() => String)
+  name!: string;
+
+  @Field(() => String)
+  version!: string;
+
+  @Field(() => ServiceFeatures)
+  features!: ServiceFeatures;
+}
+
+@ObjectType('PasswordPolicy', { description: 'What a sign-up form needs to know.' })
+export class PasswordPolicy {
+  @Field(() => Int, { description: 'Characters (Unicode code points).' })
+  minLength!: number;
+
+  @Field(() => Int)
+  maxLength!: number;
+
+  @Field(() => Boolean, { description: 'Whether common and guessable passwords are refused.' })
+  refusesCommon!: boolean;
+
+  @Field(() => Boolean, { description: 'Whether passwords made of the user name or the email address are refused.' })
+  refusesPersonal!: boolean;
+}

@@ -1,0 +1,168 @@
+// The one place that reads and writes passwords of accounts of every kind, so that sign-in, reset, change, invitation
+// and recovery cannot differ in what they check or in what they end (P7, P16).
+import { and, eq, isNull, sql } from 'drizzle-orm';
+import type { AnyPgColumn } from 'drizzle-orm/pg-core';
+import type { Actor, App } from '../../core/context.js';
+import { AppError } from '../../core/errors.js';
+import { found } from '../../core/input.js';
+import { requirePassword } from '../../core/password-policy.js';
+import { admins } from '../admin/admin.table.js';
+import { recordAudit } from '../audit/audit.service.js';
+import { users } from './auth.table.js';
+import { type Owner, voidEmailTokens } from './email-tokens.service.js';
+import { endSessions, personOf } from './sessions.service.js';
+import { beginAttempt, clearFailures } from './throttle.service.js';
+import { isSuspended } from './users.service.js';
+
+/** What a change of credentials needs to know of an account, whatever its kind. */
+export interface AccountRecord extends Owner {
+  username: string;
+  email: string;
+  displayName: string | null;
+  locale: string;
+  /** Null as long as an invitation was not accepted, and for people who only sign in elsewhere. */
+  passwordHash: string | null;
+  /** Suspended or disabled, at this moment. */
+  suspended: boolean;
+}
+
+type Wanted = Owner | { kind: Owner['kind']; emailKey: string };
+
+/** The account with this id or address. */
+export async function findAccount(app: App, wanted: Wanted): Promise<AccountRecord | undefined> {
+  if (wanted.kind === 'admin') {
+    const condition = 'id' in wanted ? eq(admins.id, wanted.id) : eq(admins.emailKey, wanted.emailKey);
+    const [row] = await app.db.select().from(admins).where(condition);
+    if (!row) return undefined;
+    const { id, username, email, passwordHash } = row;
+    return {
+      kind: 'admin',
+      id,
+      username,
+      email,
+      displayName: null,
+      locale: 'en',
+      passwordHash,
+      suspended: row.disabledAt !== null,
+    };
+  }
+  const condition = 'id' in wanted ? eq(users.id, wanted.id) : eq(users.emailKey, wanted.emailKey);
+  const [row] = await app.db.select().from(users).where(condition);
+  if (!row) return undefined;
+  const { id, username, email, displayName, locale, passwordHash } = row;
+  return {
+    kind: 'user',
+    id,
+    username,
+    email,
+    displayName,
+    locale,
+    passwordHash,
+    suspended: isSuspended(row, app.now()),
+  };
+}
+
+/** @throws NOT_FOUND */
+export async function getAccount(app: App, owner: Owner): Promise<AccountRecord> {
+  return found(await findAccount(app, owner));
+}
+
+/** Where a letter to the account goes. */
+export function addressOf(account: AccountRecord): { to: string; locale: string; userId: string | null } {
+  return { to: account.email, locale: account.locale, userId: account.kind === 'user' ? account.id : null };
+}
+
+/** The actor of an act that a token in a letter, or a secret, proved to be the account's own. */
+export function actingAs(owner: Owner, actor: Actor): Actor {
+  return { ...actor, kind: owner.kind === 'user' ? 'USER' : 'ADMIN', id: owner.id };
+}
+
+/**
+ * Proves that the caller, who is signed in, knows the account's password. Answers the account as it was when the
+ * password was right: hand its hash to `setPassword`.
+ *
+ * @throws INVALID_CREDENTIALS, RATE_LIMITED, RETRY_LATER
+ */
+export async function requireOwnPassword(
+  app: App,
+  options: { account: Owner; password: string; actor: Actor },
+): Promise<AccountRecord> {
+  const { actor, password } = options;
+  const account = await getAccount(app, options.account);
+  const attempt = await beginAttempt(app, { account, typed: '', actor });
+  const { ok } = await app.passwords.verify(password, attempt.allowed ? account.passwordHash : null);
+  if (!ok) {
+    const reason = 'the password was asked for again';
+    if (attempt.allowed)
+      await recordAudit(app, { actor, action: `${account.kind}.sign_in_failed`, userId: personOf(account), reason });
+    throw new AppError('INVALID_CREDENTIALS');
+  }
+  await attempt.succeeded();
+  return account;
+}
+
+/**
+ * The hash of a new password for the account.
+ *
+ * @throws WEAK_PASSWORD, BAD_USER_INPUT, RETRY_LATER
+ */
+export async function hashNewPassword(
+  app: App,
+  options: { account: AccountRecord; password: string },
+): Promise<string> {
+  const { account, password } = options;
+  const context = [account.username, account.email, account.displayName ?? ''].filter((text) => text !== '');
+  await requirePassword(password, { minLength: app.config.passwords.minLength, context });
+  return app.passwords.hash(password);
+}
+
+interface NewPassword {
+  account: AccountRecord;
+  passwordHash: string;
+  /** Refuse when the password is no longer the one in `account`: another change came first. */
+  unlessChanged?: boolean;
+  /** The token in a letter was used: the address counts as verified from now on. */
+  provesMailbox?: boolean;
+}
+
+async function writeHash(app: App, options: NewPassword): Promise<boolean> {
+  const { account, passwordHash, provesMailbox, unlessChanged } = options;
+  const now = app.now();
+  if (account.kind === 'admin') {
+    const unchanged = unlessChanged ? isSame(admins.passwordHash, account.passwordHash) : undefined;
+    const rows = await app.db
+      .update(admins)
+      .set({ passwordHash })
+      .where(and(eq(admins.id, account.id), eq(admins.email, account.email), unchanged))
+      .returning({ id: admins.id });
+    return rows.length === 1;
+  }
+  const unchanged = unlessChanged ? isSame(users.passwordHash, account.passwordHash) : undefined;
+  const emailVerifiedAt = sql`coalesce(${users.emailVerifiedAt}, ${sql.param(now, users.emailVerifiedAt)})`;
+  const rows = await app.db
+    .update(users)
+    .set({ passwordHash, updatedAt: now, ...(provesMailbox && { emailVerifiedAt }) })
+    .where(and(eq(users.id, account.id), eq(users.email, account.email), unchanged))
+    .returning({ id: users.id });
+  return rows.length === 1;
+}
+
+const isSame = (column: AnyPgColumn, hash: string | null) => (hash === null ? isNull(column) : eq(column, hash));
+
+/**
+ * Sets the password and ends everything that rested on the old one: sessions (all, or all but `keepSession`), tokens
+ * in letters (not undo links), pending changes of address, and the count of failures. Answers how many sessions
+ * ended. Inside the caller's transaction; the caller audits and writes the letter.
+ *
+ * @throws INVALID_CREDENTIALS when the account changed meanwhile: the other change stands
+ */
+export async function setPassword(
+  app: App,
+  options: NewPassword & { reason: string; keepSession?: string | undefined },
+): Promise<number> {
+  const { account, reason, keepSession } = options;
+  if (!(await writeHash(app, options))) throw new AppError('INVALID_CREDENTIALS');
+  await voidEmailTokens(app, { owner: account });
+  await clearFailures(app, account.id);
+  return endSessions(app, { account, reason, except: keepSession });
+}

@@ -1,0 +1,30 @@
+import { eq, inArray, or } from 'drizzle-orm';
+import type { App } from '../../core/context.js';
+import { canonicalEmail, found } from '../../core/input.js';
+import { type UserRow, users } from './auth.table.js';
+
+/** @throws NOT_FOUND */
+export async function getUser(app: App, id: string): Promise<UserRow> {
+  const [user] = await app.db.select().from(users).where(eq(users.id, id));
+  return found(user);
+}
+
+/** Those that exist, in any order. */
+export async function findUsers(app: App, ids: string[]): Promise<UserRow[]> {
+  return app.db.select().from(users).where(inArray(users.id, ids));
+}
+
+/** The account a username or an address names, if any. */
+export async function findUserByIdentifier(app: App, identifier: string): Promise<UserRow | undefined> {
+  const emailKey = canonicalEmail(identifier)?.emailKey;
+  const [user] = await app.db
+    .select()
+    .from(users)
+    .where(or(eq(users.usernameKey, identifier.toLowerCase()), emailKey ? eq(users.emailKey, emailKey) : undefined));
+  return user;
+}
+
+/** Whether a suspension counts at this moment: one with an end lifts itself. */
+export function isSuspended(user: Pick<UserRow, 'suspendedAt' | 'suspendedUntil'>, now: Date): boolean {
+  return user.suspendedAt !== null && (user.suspendedUntil === null || user.suspendedUntil > now);
+}
