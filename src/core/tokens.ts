@@ -35,7 +35,7 @@ export interface SigningKey {
 
 export interface Tokens {
   /** Replaces the key set. The one in state CURRENT signs; all of them verify. */
-  useKeys(keys: readonly SigningKey[]): Promise<void>;
+  loadKeys(keys: readonly SigningKey[]): Promise<void>;
   sign(options: { kind: TokenKind; subject: string; sessionId: string; username: string; now: Date }): Promise<{ token: string; expiresAt: Date }>;
   /** Throws TOKEN_EXPIRED or TOKEN_INVALID; whether the session still lives is the caller's question. */
   verify(token: string, now: Date): Promise<AccessClaims>;
@@ -131,7 +131,7 @@ export function createTokens(config: Pick<Config, 'tokens' | 'server'>): Tokens 
   }
 
   return {
-    async useKeys(list) {
+    async loadKeys(list) {
       const loaded = new Map<string, LoadedKey>();
       for (const key of list) loaded.set(key.kid, await loadKey(key));
       const signer = list.find((key) => key.state === 'CURRENT');

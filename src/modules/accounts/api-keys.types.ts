@@ -1,14 +1,7 @@
-import { Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
+import { Field, ID, InputType, Int, ObjectType } from 'type-graphql';
+import { KeyOverlap } from '../../core/key-overlap.types.js';
 import { connectionType } from '../../core/pages.types.js';
 import { DateTime } from '../../core/scalars.types.js';
-
-export enum KeyOverlap {
-  NONE = 'NONE',
-  ONE_HOUR = 'ONE_HOUR',
-  ONE_DAY = 'ONE_DAY',
-  SEVEN_DAYS = 'SEVEN_DAYS',
-}
-registerEnumType(KeyOverlap, { name: 'KeyOverlap', description: 'How long the old key works beside the new one.' });
 
 @ObjectType('ApiKey', { description: "A person's own key. Its text is shown once, when it is made." })
 export class ApiKey {

@@ -54,5 +54,5 @@ export async function loadSigningKeys(app: App): Promise<void> {
     await createFirstKey(app);
     keys = await readKeys(app);
   }
-  await app.tokens.useKeys(keys);
+  await app.tokens.loadKeys(keys);
 }

@@ -1,17 +1,7 @@
-import { Field, ID, InputType, ObjectType, registerEnumType } from 'type-graphql';
+import { Field, ID, InputType, ObjectType } from 'type-graphql';
+import { KeyOverlap } from '../../core/key-overlap.types.js';
 import { connectionType } from '../../core/pages.types.js';
 import { DateTime } from '../../core/scalars.types.js';
-
-export enum KeyOverlap {
-  NONE = 'NONE',
-  ONE_HOUR = 'ONE_HOUR',
-  ONE_DAY = 'ONE_DAY',
-  SEVEN_DAYS = 'SEVEN_DAYS',
-}
-registerEnumType(KeyOverlap, {
-  name: 'KeyOverlap',
-  description: 'How long the old key goes on working beside the new one.',
-});
 
 @ObjectType('Service', { description: 'Another program of the operator, which calls with a key of its own.' })
 export class Service {
