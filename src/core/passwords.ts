@@ -243,6 +243,8 @@ function createLane(child: ChildProcess, { onFree, onGone }: LaneEvents): Lane {
   child.on('exit', leave);
   child.on('error', leave);
   child.on('message', ({ answer }: { answer: HashAnswer }) => {
+    // What a child said last may come after the news of its end: its job is with another by then.
+    if (gone) return;
     finish()?.resolve(answer);
     onFree();
   });

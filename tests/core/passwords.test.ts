@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import { text } from 'node:stream/consumers';
@@ -212,6 +212,21 @@ describe('the children', () => {
     const [first, second] = await Promise.allSettled([passwords.hash('a password'), passwords.hash('a password')]);
     expect(first).toMatchObject({ status: 'rejected', reason: { code: 'RETRY_LATER' } });
     expect(second).toMatchObject({ status: 'fulfilled' });
+  });
+
+  test('are not believed, nor used, after their end', async () => {
+    let children = 0;
+    const dying = () => {
+      const child = Object.assign(new EventEmitter(), { kill: () => true, ref() {}, unref() {} });
+      const send = () => queueMicrotask(() => [child.emit('exit'), child.emit('message', { answer: 'late' })]);
+      return Object.assign(child, { send }) as unknown as ChildProcess;
+    };
+    const passwords = createPasswords(CHEAP, { workers: 1, start: () => (children++ === 0 ? dying() : startWorker()) });
+    open.push(passwords);
+    expect(await passwords.hash('a password')).toMatch(/^\$argon2id/);
+    for (const hash of await Promise.all([passwords.hash('one'), passwords.hash('two')]))
+      expect(hash).toMatch(/^\$argon2id/);
+    expect(children).toBe(2);
   });
 
   test('that cannot be started answer with RETRY_LATER', async () => {
