@@ -10,3 +10,12 @@ registerEnumType(KeyOverlap, {
   name: 'KeyOverlap',
   description: 'How long the old key goes on working beside the new one.',
 });
+
+const HOUR_MS = 3_600_000;
+
+export const OVERLAP_MS: Record<KeyOverlap, number> = {
+  NONE: 0,
+  ONE_HOUR: HOUR_MS,
+  ONE_DAY: 24 * HOUR_MS,
+  SEVEN_DAYS: 168 * HOUR_MS,
+};

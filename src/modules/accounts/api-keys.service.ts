@@ -6,6 +6,7 @@ import type { Actor, App } from '../../core/context.js';
 import { transact } from '../../core/database.js';
 import { AppError, badInput } from '../../core/errors.js';
 import { found, requireId } from '../../core/input.js';
+import { OVERLAP_MS } from '../../core/key-overlap.types.js';
 import { parseCidrs } from '../../core/network.js';
 import { type Connection, olderThan, type PageArguments, readPage, toConnection } from '../../core/pages.js';
 import { makeKey, sha256, startOfKey } from '../../core/secrets.js';
@@ -16,7 +17,6 @@ import { queueLetter } from '../mail/outbox.service.js';
 import { requireLine } from './profile.service.js';
 
 const DAY = 86_400_000;
-const HOUR = 3_600_000;
 const MOST_KEYS = 20;
 const MOST_SCOPES = 20;
 const MOST_BLOCKS = 20;
@@ -36,8 +36,6 @@ const OWN_WORDS: ReadonlySet<string> = new Set([
 ]);
 
 const SCOPE = /^[a-z][a-z0-9_-]{0,31}:[a-z][a-z0-9_-]{0,31}$/;
-
-export const OVERLAP_MS = { NONE: 0, ONE_HOUR: HOUR, ONE_DAY: DAY, SEVEN_DAYS: 7 * DAY } as const;
 
 /** The text of a key is here and nowhere else. */
 export interface IssuedKey {
