@@ -5,12 +5,13 @@ import { serviceKeyCommand } from './cli/service-key.js';
 import { buildConfig, type Config, ConfigError, readEnvironment } from './core/config.js';
 import { DatabaseRefusal } from './core/database.js';
 import { packageVersion } from './core/package-info.js';
+import type { Bootstrapped } from './modules/admin/bootstrap.service.js';
 import type { Running } from './serve.js';
 
 /** After this the process ends, whatever still runs. */
 const HARD_DEADLINE_MS = 20_000;
 
-function banner({ url, bootstrapped }: Running, config: Config): string {
+function banner({ url }: Running, config: Config): string {
   const lines = [
     `Credence ${packageVersion()} listens on ${url}`,
     `  GraphQL     ${url}/graphql`,
@@ -18,11 +19,14 @@ function banner({ url, bootstrapped }: Running, config: Config): string {
     ...(config.mail.transport === 'mailbox' ? [`  Mailbox     ${url}/dev/mailbox`] : []),
     `  Database    ${config.database.kind === 'pglite' ? `embedded, in ${config.database.directory}` : 'PostgreSQL (DATABASE_URL)'}`,
   ];
-  const { adminUsername, adminPassword, serviceKey } = bootstrapped;
-  if (adminPassword || serviceKey) lines.push('', 'Made at this first start and shown only now; keep them:');
+  return `\n${lines.join('\n')}\n\n`;
+}
+
+function firstCredentials({ adminUsername, adminPassword, serviceKey }: Bootstrapped): string {
+  const lines = ['Made at this first start and shown only now; keep them:'];
   if (adminPassword) lines.push(`  Admin       ${adminUsername}`, `  Password    ${adminPassword}`);
   if (serviceKey) lines.push(`  Service key ${serviceKey}`);
-  return `\n${lines.join('\n')}\n\n`;
+  return `\n${lines.join('\n')}\n`;
 }
 
 function stopOnSignals(running: Running): void {
@@ -55,7 +59,7 @@ async function serveCommand(): Promise<void> {
   // A signal during the start ends it at once: migrations are transactions, so they are done or not done.
   const config = buildConfig(readEnvironment());
   const { serve } = await import('./serve.js');
-  const running = await serve(config);
+  const running = await serve(config, (made) => process.stdout.write(firstCredentials(made)));
   stopOnSignals(running);
   process.stdout.write(banner(running, config));
 }
@@ -71,7 +75,10 @@ try {
   await program.parseAsync();
 } catch (error) {
   // What an operator can mend is said in a sentence; anything else comes with its stack.
-  const known = error instanceof ConfigError || error instanceof DatabaseRefusal || (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+  const known =
+    error instanceof ConfigError ||
+    error instanceof DatabaseRefusal ||
+    (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
   process.stderr.write(`${known ? (error as Error).message : (error as Error).stack}\n`);
   process.exit(1);
 }

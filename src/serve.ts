@@ -15,7 +15,6 @@ export interface Running {
   readonly app: App;
   /** Where it listens, for whoever asked for port 0. */
   readonly url: string;
-  readonly bootstrapped: Bootstrapped;
   /** Says "not ready", stops accepting, finishes what runs, flushes and lets go. */
   stop(): Promise<void>;
 }
@@ -33,17 +32,26 @@ function listenUrl(config: Config, address: AddressInfo): string {
  * without being told. Never in production, where it is printed and nothing else.
  */
 function keepFirstCredentials(config: Config, made: Bootstrapped): void {
-  if (config.environment === 'production' || (!made.adminPassword && !made.serviceKey)) return;
-  writeFileSync(resolve(config.dataDir, 'first-credentials.json'), `${JSON.stringify(made, null, 2)}\n`, { mode: 0o600 });
+  if (config.environment === 'production') return;
+  writeFileSync(resolve(config.dataDir, 'first-credentials.json'), `${JSON.stringify(made, null, 2)}\n`, {
+    mode: 0o600,
+  });
 }
 
-/** A whole server: database migrated, first accounts made, keys loaded, jobs running, port open. */
-export async function serve(config: Config): Promise<Running> {
+/**
+ * A whole server: database migrated, first accounts made, keys loaded, jobs running, port open.
+ *
+ * @param onFirstCredentials told what was just generated, before anything else can fail: nobody can ask for it again
+ */
+export async function serve(config: Config, onFirstCredentials: (made: Bootstrapped) => void): Promise<Running> {
   const app = await createApp(config);
   try {
     await migrate(app.database, { log: app.log });
-    const bootstrapped = await bootstrap(app);
-    keepFirstCredentials(config, bootstrapped);
+    const made = await bootstrap(app);
+    if (made.adminPassword || made.serviceKey) {
+      onFirstCredentials(made);
+      keepFirstCredentials(config, made);
+    }
     await loadSigningKeys(app);
     const server = await createServer(app);
     await server.fastify.listen({ host: config.server.host, port: config.server.port });
@@ -52,7 +60,6 @@ export async function serve(config: Config): Promise<Running> {
     return {
       app,
       url,
-      bootstrapped,
       async stop() {
         server.drain();
         if (config.environment === 'production') await new Promise((resolve) => setTimeout(resolve, NOTICE_MS));

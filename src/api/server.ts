@@ -7,6 +7,9 @@ import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import type { App } from '../core/context.js';
 import { AppError, statusOf } from '../core/errors.js';
 import { clientAddress } from '../core/network.js';
+import { confirmEmailChange, undoEmailChange } from '../modules/accounts/email-change.service.js';
+import { acceptInvitation, resetPassword } from '../modules/accounts/passwords.service.js';
+import { verifyEmail } from '../modules/accounts/registration.service.js';
 import { mountHealth } from './doors/health.js';
 import { mountJwks } from './doors/jwks.js';
 import { mountMailbox } from './doors/mailbox.js';
@@ -42,7 +45,11 @@ function httpError(error: FastifyError): AppError | undefined {
 function addCommonHooks(server: FastifyInstance, app: App): void {
   server.decorateRequest('clientIp', '');
   server.addHook('onRequest', async (request, reply) => {
-    request.clientIp = clientAddress(request.raw.socket.remoteAddress, request.headers['x-forwarded-for'], app.config.server.trustProxy);
+    request.clientIp = clientAddress(
+      request.raw.socket.remoteAddress,
+      request.headers['x-forwarded-for'],
+      app.config.server.trustProxy,
+    );
     reply.headers(SECURITY_HEADERS);
     if (app.config.server.publicUrl.startsWith('https:')) reply.header('strict-transport-security', HSTS);
     reply.header('x-request-id', request.id);
@@ -58,7 +65,9 @@ function addCommonHooks(server: FastifyInstance, app: App): void {
     const retryAfter = retryAfterOf([formatted]);
     if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter));
     const code = formatted.extensions?.code as AppError['code'];
-    return reply.code(error instanceof AppError ? statusOf(code) : (status ?? statusOf(code))).send({ errors: [formatted] });
+    return reply
+      .code(error instanceof AppError ? statusOf(code) : (status ?? statusOf(code)))
+      .send({ errors: [formatted] });
   });
   server.setNotFoundHandler((request, reply) => {
     const formatted = formatError(new AppError('NOT_FOUND'), { log: app.log, requestId: request.id });
@@ -95,7 +104,14 @@ export async function createServer(app: App): Promise<Server> {
     origin: app.config.server.corsOrigins,
     credentials: app.config.tokens.refreshCookie,
     methods: ['GET', 'POST'],
-    allowedHeaders: ['authorization', 'content-type', 'x-api-key', 'x-request-id', 'apollo-require-preflight', 'x-apollo-operation-name'],
+    allowedHeaders: [
+      'authorization',
+      'content-type',
+      'x-api-key',
+      'x-request-id',
+      'apollo-require-preflight',
+      'x-apollo-operation-name',
+    ],
     exposedHeaders: ['retry-after', 'x-request-id'],
     maxAge: 600,
   });
@@ -104,6 +120,18 @@ export async function createServer(app: App): Promise<Server> {
   mountMetrics(server, app);
   mountJwks(server, app);
   mountMailbox(server, app);
+  mountPages(server, app, {
+    verifyEmail: (attempt) => verifyEmail(app, attempt),
+    resetPassword: (attempt) => resetPassword(app, attempt),
+    confirmEmailChange: (attempt) => confirmEmailChange(app, attempt),
+    undoEmailChange: (attempt) => undoEmailChange(app, attempt),
+    acceptInvitation: (attempt) => acceptInvitation(app, attempt),
+  });
   mountPlayground(server, app);
-  return { fastify: server, drain: () => void (draining = true) };
+  return {
+    fastify: server,
+    drain() {
+      draining = true;
+    },
+  };
 }

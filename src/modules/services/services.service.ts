@@ -1,24 +1,18 @@
 // Invariants: a key is shown once, to who made it; after a rotation no older key outlives the overlap that was asked
 // for, so NONE shuts out every copy; a disabled service stays disabled.
-import { and, desc, eq, gt, inArray, isNull, or, sql } from 'drizzle-orm';
+import { and, desc, eq, gt, inArray, isNull, or } from 'drizzle-orm';
 import { newId } from '../../core/columns.js';
 import type { Actor, App } from '../../core/context.js';
 import { isUniqueViolation, transact } from '../../core/database.js';
 import { AppError, badInput } from '../../core/errors.js';
 import { found, requireId } from '../../core/input.js';
+import { OVERLAP_MS } from '../../core/key-overlap.types.js';
 import { createLookup } from '../../core/lookups.js';
-import { type Connection, type PageArguments, readPage, toConnection } from '../../core/pages.js';
+import { type Connection, olderThan, type PageArguments, readPage, toConnection } from '../../core/pages.js';
 import { makeKey, sha256, startOfKey } from '../../core/secrets.js';
 import { recordAudit } from '../audit/audit.service.js';
 import { requireScopes } from './scopes.js';
 import { type ServiceKeyRow, type ServiceRow, serviceKeys, services } from './services.table.js';
-
-const HOUR_MS = 3_600_000;
-
-/** How long the old key goes on working beside the new one. */
-export const OVERLAPS = { NONE: 0, ONE_HOUR: HOUR_MS, ONE_DAY: 24 * HOUR_MS, SEVEN_DAYS: 168 * HOUR_MS } as const;
-
-export type KeyOverlap = keyof typeof OVERLAPS;
 
 export interface ServiceWithKey {
   service: ServiceRow;
@@ -84,12 +78,12 @@ async function requireEnabled(app: App, serviceId: string): Promise<ServiceRow> 
  */
 export async function rotateServiceKey(
   app: App,
-  options: { serviceId: string; overlap: KeyOverlap; actor: Actor },
+  options: { serviceId: string; overlap: keyof typeof OVERLAP_MS; actor: Actor },
 ): Promise<ServiceWithKey> {
   const { overlap, actor } = options;
   return transact(app, async (app) => {
     const service = await requireEnabled(app, options.serviceId);
-    const endsAt = new Date(app.now().getTime() + OVERLAPS[overlap]);
+    const endsAt = new Date(app.now().getTime() + OVERLAP_MS[overlap]);
     const outlives = or(isNull(serviceKeys.expiresAt), gt(serviceKeys.expiresAt, endsAt));
     await app.db
       .update(serviceKeys)
@@ -150,11 +144,10 @@ export async function disableService(
 /** All services, newest first, the disabled ones too. @throws BAD_USER_INPUT */
 export async function listServices(app: App, asked: PageArguments): Promise<Connection<ServiceRow>> {
   const page = readPage(asked, ['time', 'id']);
-  const after = page.after && sql`(${page.after[0].toISOString()}::timestamptz, ${page.after[1]}::uuid)`;
   const rows = await app.db
     .select()
     .from(services)
-    .where(after && sql`(${services.createdAt}, ${services.id}) < ${after}`)
+    .where(olderThan({ time: services.createdAt, id: services.id }, page.after))
     .orderBy(desc(services.createdAt), desc(services.id))
     .limit(page.limit + 1);
   return toConnection(rows, {
