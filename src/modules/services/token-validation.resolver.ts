@@ -4,6 +4,8 @@ import { EmailAddress } from '../../core/scalars.types.js';
 import { toUser } from '../auth/auth.present.js';
 import { User } from '../auth/auth.types.js';
 import { Plan } from '../catalog/catalog.types.js';
+import { CreditAccount } from '../credits/credits.types.js';
+import { findCreditAccount } from '../credits/history.service.js';
 import { getUsage } from '../usage/usage.service.js';
 import { Usage } from '../usage/usage.types.js';
 import { toTokenValidation } from './token-validation.present.js';
@@ -31,6 +33,11 @@ export class TokenValidationResolver {
   @FieldResolver(() => Plan, { nullable: true })
   plan(@Root() { user }: TokenValidation): Plan | null {
     return user && { code: user.planCode };
+  }
+
+  @FieldResolver(() => CreditAccount, { nullable: true })
+  async credits(@Root() { user }: TokenValidation, @Ctx() { app }: Context): Promise<CreditAccount | null | undefined> {
+    return user && findCreditAccount(app, user.id);
   }
 
   @FieldResolver(() => Usage, { nullable: true, description: 'What is left of today’s limits.' })
