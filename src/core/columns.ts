@@ -1,4 +1,5 @@
-import { timestamp, uuid } from 'drizzle-orm/pg-core';
+import { getTableColumns } from 'drizzle-orm';
+import { type PgTable, timestamp, uuid } from 'drizzle-orm/pg-core';
 import { v7 } from 'uuid';
 
 /** A new UUIDv7 (RFC 9562): unguessable enough for an id, ordered by time, never a secret. */
@@ -10,3 +11,10 @@ export function newId(): string {
 export const id = () => uuid('id').primaryKey();
 export const moment = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' });
 export const createdAt = () => moment('created_at').notNull();
+
+/** `"email_key" as "emailKey", …`: what a statement of our own selects so that its rows are those of the table. */
+export function selectList(table: PgTable): string {
+  return Object.entries(getTableColumns(table))
+    .map(([name, column]) => `"${column.name}" as "${name}"`)
+    .join(', ');
+}

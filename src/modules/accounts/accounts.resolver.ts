@@ -7,7 +7,7 @@ import { viewerId } from '../../core/viewer.js';
 import { listSecurityHistory } from '../audit/audit.service.js';
 import { toUser } from '../auth/auth.present.js';
 import { OkPayload, User, UserPayload } from '../auth/auth.types.js';
-import { getUser } from '../auth/users.service.js';
+import { getOwnUser } from '../auth/users.service.js';
 import { toRegisterPayload, toSecurityEvent } from './accounts.present.js';
 import {
   RegisterInput,
@@ -23,7 +23,7 @@ import { register, resendVerificationEmail, verifyEmail } from './registration.s
 export class AccountsResolver {
   @Query(() => User, { description: 'The signed-in person.' })
   async me(@Ctx() { app, viewer }: Context): Promise<User> {
-    return toUser(await getUser(app, viewerId(viewer)), app.now());
+    return toUser(await getOwnUser(app, viewerId(viewer)), app.now());
   }
 
   @Mutation(() => RegisterPayload, {
