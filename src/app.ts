@@ -9,6 +9,10 @@ import { createPasswords } from './core/passwords.js';
 import { createRefreshTokens, createSecrets, loadEncryptionKey } from './core/secrets.js';
 import { createTokens } from './core/tokens.js';
 
+const REDIS_GONE =
+  'Redis does not answer: this instance counts limits alone, and grants a quarter where credentials are at stake.';
+const REDIS_BACK = 'Redis answers again: limits are shared.';
+
 /** Everything one process owns, from its configuration; tests hand in what they replace. */
 export async function createApp(config: Config, overrides: Partial<App> = {}): Promise<App> {
   const log = overrides.log ?? createLogger(config.log);
@@ -25,7 +29,10 @@ export async function createApp(config: Config, overrides: Partial<App> = {}): P
     refreshTokens: createRefreshTokens(secrets),
     passwords: createPasswords(config.passwords),
     mailer: createMailer(config),
-    limiter: createLimiter({ redisUrl: config.redisUrl }),
+    limiter: createLimiter({
+      redisUrl: config.redisUrl,
+      onShared: (shared) => log.warn(shared ? REDIS_BACK : REDIS_GONE),
+    }),
     metrics: createMetrics(),
     now: () => new Date(),
     ...overrides,

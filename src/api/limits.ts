@@ -11,7 +11,7 @@ const require = createRequire(import.meta.url);
 const { getGraphQLRateLimiter } = require('graphql-rate-limit') as { getGraphQLRateLimiter: typeof GetRateLimiter };
 
 /** Sign-in and everything else that guesses, pays or changes credentials; the rest. */
-export type LimitFamily = 'auth' | 'default';
+type LimitFamily = 'auth' | 'default';
 
 export interface LimitedField {
   readonly field: string;

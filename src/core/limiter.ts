@@ -14,7 +14,7 @@ export interface Limiter {
   close(): Promise<void>;
 }
 
-export interface TakeOptions {
+interface TakeOptions {
   /** Places in one window. */
   readonly max: number;
   /** Whole seconds. One key is always used with one length. */

@@ -29,19 +29,14 @@ export function canonicalPassword(password: string): string | undefined {
   return codePoints(canonical) > LONGEST ? undefined : canonical;
 }
 
-export interface PasswordRules {
+interface PasswordRules {
   /** The setting; never less than 8. */
   readonly minLength: number;
 }
 
 /** What a sign-up form needs to know. Lengths are in code points. */
-export function passwordPolicy({ minLength }: PasswordRules): { minLength: number; maxLength: number; advice: string } {
-  return {
-    minLength: Math.max(SHORTEST, minLength),
-    maxLength: LONGEST,
-    advice:
-      'Any characters, spaces too. Not a common password, and not your own name or address. Several words that do not belong together are good.',
-  };
+export function passwordPolicy({ minLength }: PasswordRules) {
+  return { minLength: Math.max(SHORTEST, minLength), maxLength: LONGEST, refusesCommon: true, refusesPersonal: true };
 }
 
 /**

@@ -1,10 +1,8 @@
 import { Ctx, Query, Resolver } from 'type-graphql';
 import type { Context } from '../../core/context.js';
 import { packageVersion } from '../../core/package-info.js';
+import { passwordPolicy } from '../../core/password-policy.js';
 import { PasswordPolicy, ServiceInfo } from './server.types.js';
-
-/** As many as are hashed whole; core/password-policy refuses more (P12). */
-const LONGEST_PASSWORD = 128;
 
 @Resolver()
 export class ServerResolver {
@@ -17,7 +15,6 @@ export class ServerResolver {
 
   @Query(() => PasswordPolicy)
   passwordPolicy(@Ctx() { app }: Context): PasswordPolicy {
-    const { minLength } = app.config.passwords;
-    return { minLength, maxLength: LONGEST_PASSWORD, refusesCommon: true, refusesPersonal: true };
+    return passwordPolicy(app.config.passwords);
   }
 }
