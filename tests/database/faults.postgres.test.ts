@@ -178,7 +178,8 @@ test.each([
     'its backend is killed',
     () =>
       database.sql.query(
-        `select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen %' or query = 'select 1'`,
+        `select pg_terminate_backend(pid) from pg_stat_activity
+         where datname = current_database() and pid <> pg_backend_pid() and (query like 'listen %' or query = 'select 1')`,
         [],
       ),
     () => undefined,
