@@ -7,6 +7,7 @@ import { outboxAgeSeconds } from '../../modules/mail/outbox.service.js';
 
 /** `GET /metrics` in Prometheus's text format, for whoever `mayReadInternals`; to others it does not exist, or is refused. */
 export function mountMetrics(server: FastifyInstance, app: App): void {
+  countAnswers(server, app);
   app.metrics.watch('outbox_oldest_letter_seconds', () => outboxAgeSeconds(app));
   server.get('/metrics', async (request, reply) => {
     if (!mayReadInternals(app, request)) {
@@ -14,6 +15,21 @@ export function mountMetrics(server: FastifyInstance, app: App): void {
       throw new AppError('FORBIDDEN');
     }
     return reply.type(app.metrics.registry.contentType).send(await app.metrics.text());
+  });
+}
+
+/** Every answer of every door. Labels are the router's patterns, which the program wrote, never a path that was asked for. */
+function countAnswers(server: FastifyInstance, app: App): void {
+  const { responses, requestSeconds } = app.metrics;
+  const routes = new Set<string>();
+  server.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'unknown';
+    if (!routes.has(route)) {
+      routes.add(route);
+      requestSeconds.allow([route]);
+    }
+    responses.add(reply.statusCode);
+    requestSeconds.add(route, reply.elapsedTime / 1_000);
   });
 }
 

@@ -58,7 +58,7 @@ const PLACEHOLDER = /\{\{(\w+)\}\}/g;
 
 /** Puts values in the place of their names. Throws a sentence that names what is missing. */
 async function fillIn(given, { definitions, values }) {
-  const text = JSON.stringify(given ?? {});
+  const text = JSON.stringify(given);
   const known = { ...values.get(), newKey: crypto.getRandomValues(new Uint32Array(4)).join('-') };
   const missing = [];
   for (const name of new Set([...text.matchAll(PLACEHOLDER)].map((match) => match[1]))) {
@@ -71,17 +71,22 @@ async function fillIn(given, { definitions, values }) {
   return JSON.parse(text.replace(PLACEHOLDER, (_, name) => JSON.stringify(known[name]).slice(1, -1)));
 }
 
+/** For a tenth of a second after a change of tabs, GraphiQL still names the operation of the tab before. */
+function nameIn(query, operationName) {
+  return new RegExp(`\\b${operationName}\\b`).test(query) ? operationName : undefined;
+}
+
 function createFetcher(surroundings) {
   return async ({ query, variables, operationName }, options) => {
-    // GraphiQL asks for the schema with the headers of the open tab: its placeholders need not be filled yet.
-    const isIntrospection = operationName === 'IntrospectionQuery';
+    // GraphiQL asks for the schema with the headers of the open tab, whose placeholders need not be filled yet.
+    const given = operationName === 'IntrospectionQuery' ? {} : { headers: options?.headers, variables };
     try {
-      const headers = isIntrospection ? {} : await fillIn(options?.headers, surroundings);
+      const { headers, variables: filled } = await fillIn(given, surroundings);
       const response = await fetch('/graphql', {
         method: 'POST',
         credentials: 'same-origin',
         headers: { 'content-type': 'application/json', accept: 'application/json', ...headers },
-        body: JSON.stringify({ query, operationName, variables: await fillIn(variables, surroundings) }),
+        body: JSON.stringify({ query, operationName: nameIn(query, operationName), variables: filled }),
       });
       const answer = await response.json();
       if (answer.data) keepValues(answer.data, surroundings);
@@ -110,15 +115,24 @@ function valuesOf(role, definitions) {
 
 function OperationList({ role }) {
   const { tabs, activeTabIndex, changeTab, moveTab } = GraphiQL.React.useEditorContext({ nonNull: true });
+  // With many tabs open, the one just chosen may be out of sight.
+  React.useEffect(() => {
+    if (activeTabIndex >= 0)
+      document.querySelector('.graphiql-tab-active')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  }, [activeTabIndex]);
   const open = (operation) => {
     const index = tabs.findIndex((tab) => tab.title === operation.name);
-    if (index >= 0) return changeTab(index);
+    if (index === activeTabIndex) return;
+    if (index >= 0) {
+      changeTab(index);
+      return;
+    }
     const { name } = operation;
     moveTab([
       ...tabs,
       { id: `ready-${name}`, hash: '', title: name, operationName: name, response: null, ...tabOf(operation, role) },
     ]);
-    return changeTab(tabs.length);
+    changeTab(tabs.length);
   };
   const item = (operation) => {
     const isOpen = tabs[activeTabIndex]?.title === operation.name;

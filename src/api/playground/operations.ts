@@ -53,7 +53,6 @@ export const VALUES: readonly PlaygroundValue[] = [
   { name: 'serviceKey', about: 'printed at the first start', from: ['createService.key'] },
   { name: 'holdId', about: 'from holdCredits', from: ['holdCredits.hold.id'] },
   { name: 'adminAccessToken', about: 'from adminLogin', from: ['adminLogin.accessToken'] },
-  { name: 'adminRefreshToken', about: 'from adminLogin', from: ['adminLogin.refreshToken'] },
   { name: 'serviceId', about: 'from createService', from: ['createService.service.id'] },
 ];
 
@@ -115,7 +114,11 @@ mutation Login($input: LoginInput!) {
       refreshToken
       user { id username }
     }
-    ... on SecondFactorRequired { challenge methods expiresAt }
+    ... on SecondFactorRequired {
+      challenge
+      methods
+      expiresAt
+    }
   }
 }`,
       variables: { input: { identifier: 'ada', password: PASSWORD } },
@@ -166,7 +169,9 @@ mutation RequestPasswordReset($email: EmailAddress!) {
       query: `# Sets a new password with the token of
 # the letter, and ends all sessions.
 mutation ResetPassword($input: ResetPasswordInput!) {
-  resetPassword(input: $input) { ok }
+  resetPassword(input: $input) {
+    endedSessions
+  }
 }`,
       variables: { input: { token: '{{resetPasswordToken}}', newPassword: PASSWORD } },
     },
@@ -176,7 +181,12 @@ mutation ResetPassword($input: ResetPasswordInput!) {
       query: `# The rules a sign-up form needs, and
 # what this server offers.
 query PasswordPolicy {
-  passwordPolicy { minLength maxLength }
+  passwordPolicy {
+    minLength
+    maxLength
+    refusesCommon
+    refusesPersonal
+  }
   serviceInfo { name version }
 }`,
     },
@@ -234,7 +244,15 @@ query CurrentSession {
 query MySessions {
   me {
     sessions(first: 20) {
-      nodes { id current createdAt lastUsedAt ip userAgent method }
+      nodes {
+        id
+        current
+        createdAt
+        lastUsedAt
+        ip
+        userAgent
+        method
+      }
       totalCount
     }
   }
@@ -260,7 +278,9 @@ mutation UpdateProfile($input: UpdateProfileInput!) {
 # the session may then do what asks for
 # level FRESH (API keys, deletion).
 mutation Reauthenticate($password: String!) {
-  reauthenticate(password: $password) { ok }
+  reauthenticate(password: $password) {
+    session { id authenticatedAt }
+  }
 }`,
       variables: { password: PASSWORD },
     },
@@ -293,7 +313,9 @@ mutation RevokeApiKey($id: ID!) {
       query: `# Takes the current password and ends
 # the other sessions.
 mutation ChangePassword($input: ChangePasswordInput!) {
-  changePassword(input: $input) { ok }
+  changePassword(input: $input) {
+    endedSessions
+  }
 }`,
       variables: { input: { currentPassword: PASSWORD, newPassword: 'nine rivers, one paper lantern' } },
     },
@@ -311,7 +333,7 @@ mutation Logout {
 
 const SERVICE: Role = {
   name: 'Service',
-  about: 'Another program of yours. Paste its key below; the first one was printed at the first start.',
+  about: 'Another program of yours. Paste its key under Values.',
   headers: { 'X-API-Key': '{{serviceKey}}' },
   operations: [
     {
@@ -353,7 +375,11 @@ query ValidateToken($token: String!) {
       about: 'Who has this address.',
       query: `# Who has this address.
 query UserByEmail($email: EmailAddress!) {
-  userByEmail(email: $email) { id username emailVerified }
+  userByEmail(email: $email) {
+    id
+    username
+    emailVerified
+  }
 }`,
       variables: { email: 'ada@example.com' },
     },
@@ -437,11 +463,29 @@ mutation ReleaseCredits($input: ReleaseCreditsInput!) {
       variables: { input: { holdId: '{{holdId}}', idempotencyKey: '{{newKey}}' } },
     },
     {
+      name: 'ConsumeConversation',
+      about: 'Takes one from the daily limit.',
+      query: `# Takes one conversation from today's
+# limit, if there is one left.
+mutation ConsumeConversation($input: ConsumeConversationInput!) {
+  consumeConversation(input: $input) {
+    allowed
+    remaining
+    resetsAt
+  }
+}`,
+      variables: { input: { userId: '{{userId}}' } },
+    },
+    {
       name: 'CreditBalance',
       about: 'What a person has.',
       query: `# What a person has.
 query CreditBalance($userId: ID!) {
-  creditBalance(userId: $userId) { balance held available }
+  creditBalance(userId: $userId) {
+    balance
+    held
+    available
+  }
 }`,
       variables: { userId: '{{userId}}' },
     },
@@ -451,8 +495,19 @@ query CreditBalance($userId: ID!) {
       query: `# The account, row by row, newest first.
 # Rows are never changed.
 query CreditTransactions($userId: ID!, $after: String) {
-  creditTransactions(userId: $userId, first: 20, after: $after) {
-    nodes { id kind amount balanceAfter description createdAt }
+  creditTransactions(
+    userId: $userId
+    first: 20
+    after: $after
+  ) {
+    nodes {
+      id
+      kind
+      amount
+      balanceAfter
+      description
+      createdAt
+    }
     pageInfo { hasNextPage endCursor }
     totalCount
   }
@@ -513,7 +568,10 @@ query User($id: ID!) {
     createdAt
     lastLoginAt
     creditAccount { balance held available }
-    sessions(first: 5) { nodes { id createdAt lastUsedAt } totalCount }
+    sessions(first: 5) {
+      nodes { id createdAt lastUsedAt }
+      totalCount
+    }
   }
 }`,
       variables: { id: '{{userId}}' },
@@ -564,7 +622,20 @@ mutation CreateService($input: CreateServiceInput!) {
 mutation RotateServiceKey($input: RotateServiceKeyInput!) {
   rotateServiceKey(input: $input) { key }
 }`,
-      variables: { input: { serviceId: '{{serviceId}}' } },
+      variables: { input: { serviceId: '{{serviceId}}', overlap: 'ONE_HOUR' } },
+    },
+    {
+      name: 'CreateAdmin',
+      about: 'A colleague, who sets the password.',
+      query: `# A colleague. The letter invites them to
+# set their own password. You can grant
+# only what you hold yourself.
+mutation CreateAdmin($input: CreateAdminInput!) {
+  createAdmin(input: $input) {
+    admin { id username permissions }
+  }
+}`,
+      variables: { input: { username: 'grace', email: 'grace@example.com', permissions: ['users:read'] } },
     },
     {
       name: 'LedgerHealth',
@@ -573,7 +644,13 @@ mutation RotateServiceKey($input: RotateServiceKeyInput!) {
 # their rows, that nothing is missing
 # and nothing negative.
 query LedgerHealth {
-  ledgerHealth { ok }
+  ledgerHealth {
+    ok
+    accounts
+    transactions
+    brokenAccounts
+    checkedAt
+  }
 }`,
     },
     {

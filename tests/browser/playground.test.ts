@@ -1,0 +1,185 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createMailbox } from '../../src/core/mailbox.js';
+import { createHarness, type Harness, PASSWORD } from '../support/harness.js';
+
+const CANDIDATES = [
+  process.env.CHROMIUM_PATH,
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+];
+const executablePath = CANDIDATES.find((path) => path && existsSync(path));
+if (!executablePath) {
+  const ways = 'install one (apt-get install chromium) or set CHROMIUM_PATH; CI has one';
+  console.warn(`tests/browser is NOT RUN: there is no Chromium on this machine; ${ways}.`);
+}
+const ARGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+describe.skipIf(!executablePath)('the playground in Chromium', () => {
+  let browser: Browser;
+  let harness: Harness;
+  let directory: string;
+  let mailbox: ReturnType<typeof createMailbox>;
+  let base: string;
+  let page: Page;
+  /** Whatever a person would call a fault: errors on the console, exceptions, requests that leave the server. */
+  let faults: string[];
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'credence-playground-'));
+    mailbox = createMailbox(directory);
+    harness = await createHarness({
+      config: { graphql: { playground: true, introspection: true } },
+      overrides: { mailer: mailbox },
+    });
+    base = await harness.fastify.listen({ host: '127.0.0.1', port: 0 });
+    browser = await chromium.launch({ ...(executablePath && { executablePath }), args: ARGS });
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await harness?.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  beforeEach(async () => {
+    faults = [];
+    page = await (await browser.newContext({ viewport: { width: 1280, height: 800 } })).newPage();
+    page.on('console', (message) => message.type() === 'error' && faults.push(`console: ${message.text()}`));
+    page.on('pageerror', (error) => faults.push(`exception: ${error.message}`));
+    page.on('request', (request) => {
+      if (!request.url().startsWith(`${base}/`) && !request.url().startsWith('data:'))
+        faults.push(`outside: ${request.url()}`);
+    });
+    await page.goto(`${base}/playground`);
+    await page.locator('button.ready-operation').first().waitFor();
+  });
+
+  afterEach(async () => {
+    await page.context().close();
+  });
+
+  /** Verified with the letter in the mailbox, which the playground reads too. */
+  async function verifiedPerson() {
+    const person = await harness.person({ verified: false });
+    await harness.letters();
+    const [link] = (await mailbox.list()).find(({ to }) => to === person.email)?.links ?? [];
+    const token = new URL(link ?? '').searchParams.get('token');
+    await harness.graphql('mutation($token: String!) { verifyEmail(token: $token) { user { id } } }', {
+      variables: { token },
+    });
+    return person;
+  }
+
+  const chooseRole = (name: string) => page.getByRole('tab', { name, exact: true }).click();
+
+  /** Opens a ready operation, runs it, and answers with what GraphiQL shows once it contains `expected`. */
+  async function run(operation: string, expected: string): Promise<string> {
+    await page.locator('button.ready-operation', { has: page.getByText(operation, { exact: true }) }).click();
+    await page.locator('.graphiql-tab-active', { hasText: operation }).waitFor();
+    await page.getByRole('button', { name: /Execute query/ }).click();
+    const result = page.locator('.result-window', { hasText: expected });
+    await result.waitFor({ timeout: 10_000 }).catch(async () => {
+      throw new Error(
+        `${operation} did not answer with ${expected} but: ${await page.locator('.result-window').innerText()}`,
+      );
+    });
+    return result.innerText();
+  }
+
+  /** Writes into one of GraphiQL's editors. */
+  async function write(section: 'Variables' | 'Headers' | 'Query Editor', text: string): Promise<void> {
+    await page.locator(`section[aria-label="${section}"] :not(.hidden) > .CodeMirror`).evaluate((element, value) => {
+      (element as unknown as { CodeMirror: { setValue(text: string): void } }).CodeMirror.setValue(value);
+    }, text);
+  }
+
+  test('a newcomer signs up, proves the address and sees the account, without typing a token', async () => {
+    await run('Register', '"accessToken"');
+    await harness.letters();
+    expect(await run('VerifyEmail', '"emailVerified": true')).not.toContain('errors');
+    await chooseRole('Signed-in person');
+    expect(await run('Me', '"ada@example.com"')).toContain('"balance": 0');
+    expect(faults).toEqual([]);
+  });
+
+  test('a service checks a token and moves credits; an operator finds the person', async () => {
+    const { key } = await harness.service([
+      'tokens:validate',
+      'credits:read',
+      'credits:grant',
+      'credits:use',
+      'users:read',
+    ]);
+    const admin = await harness.admin(['users:read', 'users:write']);
+    const person = await verifiedPerson();
+    await chooseRole('Service');
+    await page.getByLabel('serviceKey').fill(key);
+    await page.getByLabel('accessToken').fill(person.token);
+    expect(await run('ValidateToken', '"valid": true')).toContain(person.username);
+    if (process.env.PLAYGROUND_PICTURE) await page.screenshot({ path: process.env.PLAYGROUND_PICTURE });
+    await run('AddCredits', '"balanceAfter": 100');
+    await run('UseCredits', '"balanceAfter": 97');
+    await run('HoldCredits', '"available": 92');
+    await run('CaptureCredits', '"CAPTURED"');
+
+    await chooseRole('Operator');
+    await page.locator('button.ready-operation', { hasText: 'AdminLogin' }).click();
+    await write('Variables', JSON.stringify({ input: { identifier: admin.username, password: PASSWORD } }));
+    await run('AdminLogin', '"AdminAuthPayload"');
+    await run('Users', '"totalCount"');
+    expect(faults).toEqual([]);
+  });
+
+  test('an operation whose values are missing is not sent; the page says which are and where they come from', async () => {
+    await chooseRole('Service');
+    const shown = await run('ValidateToken', 'Not sent');
+    expect(shown).toContain('serviceKey (printed at the first start)');
+    expect(shown).toContain('accessToken (from register or login)');
+    expect(faults).toEqual([]);
+  });
+
+  test('the documentation explorer shows each field’s level', async () => {
+    await page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
+    await page.getByRole('link', { name: 'Query', exact: true }).click();
+    await page.getByRole('link', { name: 'me', exact: true }).click();
+    await page.getByText('Level: VERIFIED').waitFor();
+    expect(faults).toEqual([]);
+  });
+
+  test('headers can be written by hand', async () => {
+    const person = await verifiedPerson();
+    await page.getByRole('button', { name: 'Headers' }).click();
+    await write('Headers', JSON.stringify({ Authorization: `Bearer ${person.token}` }));
+    await write('Query Editor', '{ me { username } }');
+    await page.getByRole('button', { name: /Execute query/ }).click();
+    await page.locator('.result-window', { hasText: person.username }).waitFor();
+    expect(faults).toEqual([]);
+  });
+
+  test('nothing stays behind: no token, nor anything else, is in storage that outlives the tab', async () => {
+    const { token } = await verifiedPerson();
+    await chooseRole('Service');
+    await page.getByLabel('accessToken').fill(token);
+    await page.reload();
+    await page.getByLabel('accessToken').waitFor();
+    expect(await page.getByLabel('accessToken').inputValue()).toBe(token);
+    expect(await page.evaluate('JSON.stringify([Object.keys(localStorage), document.cookie])')).toBe('[[],""]');
+    const other = await page.context().newPage();
+    await other.goto(`${base}/playground`);
+    expect(await other.evaluate('sessionStorage.getItem("credence:values")')).toBeNull();
+  });
+});

@@ -1,0 +1,64 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createHarness, type Harness } from '../support/harness.js';
+
+const TOKEN = 'a-metrics-token-of-32-characters';
+let open: Harness;
+let guarded: Harness;
+beforeAll(async () => {
+  [open, guarded] = await Promise.all([createHarness(), createHarness({ config: { metricsToken: TOKEN as never } })]);
+});
+afterAll(() => Promise.all([open.close(), guarded.close()]));
+
+const scrape = (harness: Harness, options: { headers?: Record<string, string>; remoteAddress?: string } = {}) =>
+  harness.fastify.inject({ url: '/metrics', remoteAddress: '127.0.0.1', ...options });
+
+test('without a token the page is for this machine', async () => {
+  for (const remoteAddress of ['127.0.0.1', '::1', '::ffff:127.0.0.1']) {
+    const answer = await scrape(open, { remoteAddress });
+    expect(answer.statusCode).toBe(200);
+    expect(answer.headers['content-type']).toMatch(/^text\/plain; version=0\.0\.4/);
+    expect(answer.headers['cache-control']).toBe('no-store');
+    expect(answer.payload).toContain('process_cpu_seconds_total');
+    expect(answer.payload).toMatch(/^credence_outbox_oldest_letter_seconds 0$/m);
+  }
+});
+
+test.each([
+  ['another machine', { remoteAddress: '203.0.113.9' }],
+  ['a proxy on this machine', { headers: { 'x-forwarded-for': '203.0.113.9' } }],
+  ['a proxy that names itself otherwise', { headers: { forwarded: 'for=203.0.113.9' } }],
+  [
+    'a stranger who claims to be this machine',
+    { headers: { 'x-forwarded-for': '127.0.0.1' }, remoteAddress: '203.0.113.9' },
+  ],
+  ['a stranger with some token', { headers: { authorization: 'Bearer x' }, remoteAddress: '203.0.113.9' }],
+])('without a token it does not exist for %s', async (_who, options) => {
+  const [answer, nowhere] = [await scrape(open, options), await open.fastify.inject('/no-such-page')];
+  expect(answer.statusCode).toBe(404);
+  expect(answer.json().errors[0].message).toBe(nowhere.json().errors[0].message);
+});
+
+test('with a token set, the token opens it from anywhere', async () => {
+  const answer = await scrape(guarded, { headers: { authorization: `Bearer ${TOKEN}` }, remoteAddress: '203.0.113.9' });
+  expect(answer.statusCode).toBe(200);
+});
+
+test.each([
+  ['no token', {}],
+  ['a wrong token', { headers: { authorization: 'Bearer wrong' } }],
+  ['the beginning of the token', { headers: { authorization: `Bearer ${TOKEN.slice(0, -1)}` } }],
+  ['the token in another scheme', { headers: { authorization: `Basic ${TOKEN}` } }],
+])('with a token set, %s is refused, from this machine too', async (_what, options) => {
+  const answer = await scrape(guarded, options);
+  expect(answer.statusCode).toBe(403);
+  expect(answer.json().errors[0].extensions.code).toBe('FORBIDDEN');
+});
+
+test('answers are counted by route pattern, never by what was asked for', async () => {
+  await open.fastify.inject('/health/live');
+  for (let at = 0; at < 20; at += 1) await open.fastify.inject(`/nowhere/${at}?token=swordfish`);
+  const { payload } = await scrape(open);
+  expect(payload).toMatch(/^credence_http_request_duration_seconds_count\{route="\/health\/live"\} [1-9]/m);
+  expect(payload).toMatch(/^credence_http_responses_total\{status="404"\} [2-9]\d/m);
+  expect(payload).not.toMatch(/nowhere|swordfish/);
+});
