@@ -47,6 +47,8 @@ type Algorithm = Config['tokens']['algorithm'];
 
 const TYP = 'at+jwt'; // RFC 9068
 const LEEWAY_SECONDS = 30;
+/** The largest ACCESS_TOKEN_TTL: a shortened setting must not refuse tokens that are already out. */
+const LONGEST_LIFE_SECONDS = 3600;
 const MAX_LENGTH = 4096;
 const REMEMBERED = 20_000;
 const HEADER_MEMBERS = new Set(['alg', 'kid', 'typ']);
@@ -98,17 +100,18 @@ function isExpired(error: unknown): boolean {
 }
 
 /** The payload's shape: jose checks the registered claims' presence, not that `sub` is one of our ids (T6, T8). */
-function readClaims(payload: Record<string, unknown>, maxLifeSeconds: number): AccessClaims {
+function readClaims(payload: Record<string, unknown>, now: Date): AccessClaims {
   const { sub, sid, kind, iat, exp } = payload;
+  const latest = now.getTime() / 1000 + LEEWAY_SECONDS;
   if (typeof sub !== 'string' || !UUID.test(sub) || typeof sid !== 'string' || !UUID.test(sid)) throw invalid();
   if (kind !== 'user' && kind !== 'admin') throw invalid();
-  if (!Number.isSafeInteger(iat) || !Number.isSafeInteger(exp) || (exp as number) - (iat as number) > maxLifeSeconds) throw invalid();
+  if (!Number.isSafeInteger(iat) || !Number.isSafeInteger(exp) || (iat as number) > latest) throw invalid();
+  if ((exp as number) - (iat as number) > LONGEST_LIFE_SECONDS) throw invalid();
   return { kind, subject: sub, sessionId: sid, expiresAt: new Date((exp as number) * 1000) };
 }
 
 export function createTokens(config: Pick<Config, 'tokens' | 'server'>): Tokens {
   const issuer = config.server.publicUrl;
-  const maxLifeSeconds = 3600; // the largest ACCESS_TOKEN_TTL: a shortened setting must not refuse tokens already out
   let keys = new Map<string, LoadedKey>();
   let current: { kid: string; key: LoadedKey } | undefined;
   /** A token proven once need not be proven again before it ends; the session behind it is looked up every time. */
@@ -127,7 +130,7 @@ export function createTokens(config: Pick<Config, 'tokens' | 'server'>): Tokens 
       clockTolerance: LEEWAY_SECONDS,
       currentDate: now,
     });
-    return readClaims(payload, maxLifeSeconds);
+    return readClaims(payload, now);
   }
 
   return {

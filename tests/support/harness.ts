@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { createServer } from '../../src/api/server.js';
 import { closeApp, createApp } from '../../src/app.js';
-import { buildConfig, type Config } from '../../src/core/config.js';
 import { newId } from '../../src/core/columns.js';
+import { buildConfig, type Config } from '../../src/core/config.js';
 import { type App, SYSTEM_ACTOR } from '../../src/core/context.js';
 import { createLogger } from '../../src/core/logger.js';
 import type { Letter } from '../../src/core/mailer.js';
@@ -49,7 +49,13 @@ export interface Person {
 export interface Harness {
   app: App;
   fastify: FastifyInstance;
-  clock: { now(): Date; advance(milliseconds: number): void; set(date: Date): void };
+  clock: {
+    now(): Date;
+    advance(milliseconds: number): void;
+    set(date: Date): void;
+    /** From now on time passes only by `advance` and `set`: a slow machine changes nothing. */
+    freeze(): void;
+  };
   graphql(query: string, call?: Call): Promise<Answer>;
   /** Sends what is due and answers all letters so far, oldest first; to one address if given. */
   letters(to?: string): Promise<Letter[]>;
@@ -58,7 +64,9 @@ export interface Harness {
   /** Signed up through the API; verified unless told otherwise. */
   person(options?: { verified?: boolean; username?: string; password?: string }): Promise<Person>;
   /** An admin with a live session. */
-  admin(permissions: string[]): Promise<{ id: string; username: string; email: string; password: string; token: string; refreshToken: string }>;
+  admin(
+    permissions: string[],
+  ): Promise<{ id: string; username: string; email: string; password: string; token: string; refreshToken: string }>;
   service(scopes: string[]): Promise<{ id: string; key: string }>;
   close(): Promise<void>;
 }
@@ -70,7 +78,12 @@ let counter = 0;
 export const uniqueName = (stem = 'person') => `${stem}${process.pid}x${(counter += 1)}`;
 
 function testConfig(database: Config['database'], changes: ConfigChanges): Config {
-  const base = buildConfig({ NODE_ENV: 'test', PORT: '0', LOG_LEVEL: 'silent', ENCRYPTION_KEY: '6bq0pXwWb2p3XoZ0kTgV3b0rJt9WmKq1sN8yLhCfUeA=' });
+  const base = buildConfig({
+    NODE_ENV: 'test',
+    PORT: '0',
+    LOG_LEVEL: 'silent',
+    ENCRYPTION_KEY: '6bq0pXwWb2p3XoZ0kTgV3b0rJt9WmKq1sN8yLhCfUeA=',
+  });
   const config: Config = {
     ...base,
     database,
@@ -80,26 +93,35 @@ function testConfig(database: Config['database'], changes: ConfigChanges): Confi
   };
   for (const [concern, change] of Object.entries(changes)) {
     const before = config[concern as keyof Config];
-    Object.assign(config, { [concern]: typeof before === 'object' && before !== null ? { ...before, ...(change as object) } : change });
+    Object.assign(config, {
+      [concern]: typeof before === 'object' && before !== null ? { ...before, ...(change as object) } : change,
+    });
   }
   return config;
 }
 
 function createClock() {
   let offset = 0;
+  let frozenAt: number | undefined;
+  const base = () => frozenAt ?? Date.now();
   return {
-    now: () => new Date(Date.now() + offset),
+    now: () => new Date(base() + offset),
     advance(milliseconds: number) {
       offset += milliseconds;
     },
     set(date: Date) {
-      offset = date.getTime() - Date.now();
+      offset = date.getTime() - base();
+    },
+    freeze() {
+      frozenAt ??= Date.now();
     },
   };
 }
 
 /** A whole Credence on a database of its own; only mail and the clock are not the real ones. */
-export async function createHarness(options: { config?: ConfigChanges; overrides?: Partial<App> } = {}): Promise<Harness> {
+export async function createHarness(
+  options: { config?: ConfigChanges; overrides?: Partial<App> } = {},
+): Promise<Harness> {
   const { dispose, ...database } = await createTestDatabase();
   const config = testConfig(database as Config['database'], options.config ?? {});
   const clock = createClock();
@@ -150,7 +172,8 @@ export async function createHarness(options: { config?: ConfigChanges; overrides
   async function tokenFor(to: string, path = '/'): Promise<string> {
     for (const letter of (await letters(to)).reverse()) {
       const link = /https?:\/\/\S+\?token=(\S+)/g;
-      for (const match of letter.text.matchAll(link)) if (match[0].includes(`${path.replace(/^\/?/, '/')}`) && match[1]) return match[1];
+      for (const match of letter.text.matchAll(link))
+        if (match[0].includes(`${path.replace(/^\/?/, '/')}`) && match[1]) return match[1];
     }
     throw new Error(`No letter with a link to ${path} for ${to}`);
   }
@@ -162,12 +185,18 @@ export async function createHarness(options: { config?: ConfigChanges; overrides
     const answer = await graphql(
       `mutation($input: RegisterInput!) { register(input: $input) { accessToken refreshToken user { id } } }`,
       // One address a person: the letters one network may cause are limited.
-      { variables: { input: { username, email, password } }, ip: `10.${counter >> 16}.${(counter >> 8) & 255}.${counter & 255}` },
+      {
+        variables: { input: { username, email, password } },
+        ip: `10.${counter >> 16}.${(counter >> 8) & 255}.${counter & 255}`,
+      },
     );
     if (answer.errors) throw new Error(`register: ${JSON.stringify(answer.errors)}`);
     if (wanted.verified !== false) {
       const token = await tokenFor(email, '/verify-email');
-      const verified = await graphql(`mutation($token: String!) { verifyEmail(token: $token) { user { emailVerified } } }`, { variables: { token } });
+      const verified = await graphql(
+        `mutation($token: String!) { verifyEmail(token: $token) { user { emailVerified } } }`,
+        { variables: { token } },
+      );
       if (verified.errors) throw new Error(`verifyEmail: ${JSON.stringify(verified.errors)}`);
     }
     const { accessToken, refreshToken, user } = answer.data.register;
@@ -179,8 +208,23 @@ export async function createHarness(options: { config?: ConfigChanges; overrides
     const username = uniqueName('admin');
     const email = `${username}@example.com`;
     const passwordHash = await app.passwords.hash(PASSWORD);
-    await app.db.insert(admins).values({ id, username, usernameKey: username, email, emailKey: email, passwordHash, permissions, createdAt: app.now() });
-    const issued = await openSession(app, { account: { kind: 'admin', id, username }, method: 'PASSWORD', actor: SYSTEM_ACTOR });
+    await app.db
+      .insert(admins)
+      .values({
+        id,
+        username,
+        usernameKey: username,
+        email,
+        emailKey: email,
+        passwordHash,
+        permissions,
+        createdAt: app.now(),
+      });
+    const issued = await openSession(app, {
+      account: { kind: 'admin', id, username },
+      method: 'PASSWORD',
+      actor: SYSTEM_ACTOR,
+    });
     return { id, username, email, password: PASSWORD, token: issued.accessToken, refreshToken: issued.refreshToken };
   }
 
@@ -188,7 +232,9 @@ export async function createHarness(options: { config?: ConfigChanges; overrides
     const id = newId();
     const key = makeKey('svc');
     await app.db.insert(services).values({ id, name: uniqueName('service'), scopes, createdAt: app.now() });
-    await app.db.insert(serviceKeys).values({ id: newId(), serviceId: id, keyHash: sha256(key), start: startOfKey(key), createdAt: app.now() });
+    await app.db
+      .insert(serviceKeys)
+      .values({ id: newId(), serviceId: id, keyHash: sha256(key), start: startOfKey(key), createdAt: app.now() });
     return { id, key };
   }
 
