@@ -59,8 +59,11 @@ function openLockFile(path: string): DatabaseSync {
         'Start with npm, which brings its own Node.js, or set DATABASE_URL to a PostgreSQL server.',
     );
   }
-  return new sqlite.DatabaseSync(path, { timeout: 0 });
+  return new sqlite.DatabaseSync(path, { timeout: PATIENCE_MS });
 }
+
+/** Two that come at the same moment may both find the file busy for an instant; without patience both would go. */
+const PATIENCE_MS = 500;
 
 const SQLITE_BUSY = 5;
 

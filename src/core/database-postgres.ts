@@ -64,7 +64,8 @@ export async function openPostgres(
  * dies in it leaves nothing behind, and it holds behind pgbouncer too.
  */
 async function runAlone<T>(url: string, timings: PostgresTimings, work: (sql: Sql) => Promise<T>): Promise<T> {
-  const client = postgres(url, { ...clientOptions(timings), max: 1 });
+  // At the start of many instances at once the server may take longer to answer than a caller would wait.
+  const client = postgres(url, { ...clientOptions(timings), max: 1, connect_timeout: timings.silence / 1_000 });
   try {
     const result = await client.begin(async (tx) => {
       await tx.unsafe(`set local statement_timeout = 0; set local lock_timeout = ${timings.start}`);

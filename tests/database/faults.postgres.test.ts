@@ -72,6 +72,28 @@ test.each([
   expect(await ask()).toHaveLength(1);
 });
 
+test('sends nothing more for a transaction whose connection was lost, whatever its code goes on to do', async () => {
+  await database.sql.query('create table kept (id int)', []);
+  const insert = (id: number) => sql`insert into kept values (${id})`;
+  const stubborn = transact(app, async (inner) => {
+    await inner.db.execute(insert(1));
+    await inner.db.execute(sql`select pg_sleep(4) as doomed`).catch(() => undefined);
+    await inner.db.execute(insert(2)).catch(() => undefined);
+    await transact(inner, (nested) => nested.db.execute(insert(3))).catch(() => undefined);
+    return 'done';
+  });
+  const failed = isUnavailable(stubborn);
+  await killBackendsRunning('doomed');
+  const neighbours = Array.from({ length: 20 }, (_, id) =>
+    transact(app, (inner) => inner.db.execute(insert(100 + id))),
+  );
+  await Promise.all(neighbours);
+  expect(await failed).toBe(true);
+  expect(await database.sql.query('select min(id) as least, count(*) as count from kept', [])).toEqual([
+    { least: 100, count: 20 },
+  ]);
+});
+
 test('recovers by itself when all connections are cut, and loses no later statement', async () => {
   await Promise.all([ask(), ask(), askDrizzle()]);
   await proxy.goDown();

@@ -6,43 +6,33 @@ import { pathToFileURL } from 'node:url';
 /** A process of its own, with what it has written so far. */
 export interface Child {
   readonly process: ChildProcess;
-  output(): string;
-  /** Resolves once the output holds the text. @throws Error when the process ends without having written it. */
+  /** Resolves once it has written the text. @throws Error when it ends without having done so. */
   says(text: string): Promise<void>;
-  /** The exit code, or the signal's name. */
-  ended(): Promise<number | string>;
+  /** Resolves when it has ended and all its output is read. */
+  ended(): Promise<unknown>;
 }
 
-const root = resolve(import.meta.dirname, '../..');
-
 /** The URL of a compiled module, for scripts that run outside of vitest. */
-export const compiled = (path: string) => pathToFileURL(resolve(root, 'dist', path)).href;
+export const compiled = (path: string) => pathToFileURL(resolve(import.meta.dirname, '../../dist', path)).href;
 
-/** Runs node with these arguments from an environment that holds nothing but what is given. */
-export function startNode(args: readonly string[], environment: Record<string, string> = {}): Child {
-  const child = spawn(process.execPath, args, { cwd: root, env: { PATH: process.env.PATH, ...environment } });
+/** Runs a module's text, in which top-level await works, as a process of its own. */
+export function startScript(script: string): Child {
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script]);
   let output = '';
-  const ended = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | string);
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
       output += text;
     });
   }
+  const ended = once(child, 'close');
   return {
     process: child,
-    output: () => output,
     ended: () => ended,
     async says(text) {
-      const over = ended.then(() => 'over');
       while (!output.includes(text)) {
-        const next = Promise.race([once(child.stdout, 'data'), once(child.stderr, 'data'), over]);
-        if ((await next) === 'over' && !output.includes(text)) throw new Error(`It ended without "${text}": ${output}`);
+        const next = [once(child.stdout, 'data'), once(child.stderr, 'data'), ended.then(() => 'over')];
+        if ((await Promise.race(next)) === 'over') throw new Error(`It ended without "${text}": ${output}`);
       }
     },
   };
-}
-
-/** Runs a module's text, in which top-level await works. */
-export function startScript(script: string): Child {
-  return startNode(['--input-type=module', '--eval', script]);
 }
