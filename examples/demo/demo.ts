@@ -65,7 +65,9 @@ async function request(path: string, init?: RequestInit): Promise<unknown> {
     const response = await fetch(url + path, { signal: AbortSignal.timeout(15_000), ...init });
     return await response.json();
   } catch (error) {
-    return fail(`${url}${path} does not answer as expected (${(error as Error).message}). Is the server running? Start it with: npm start`);
+    return fail(
+      `${url}${path} does not answer as expected (${(error as Error).message}). Is the server running? Start it with: npm start`,
+    );
   }
 }
 
@@ -85,13 +87,15 @@ async function play(
     body: JSON.stringify({ query: operation.query, variables: operation.variables }),
   })) as Answer;
   const code = answer.errors?.[0]?.extensions?.code;
-  if (code !== operation.expect) fail(`expected ${operation.expect ?? 'an answer'}, got ${JSON.stringify(answer.errors ?? answer.data)}`);
+  if (code !== operation.expect)
+    fail(`expected ${operation.expect ?? 'an answer'}, got ${JSON.stringify(answer.errors ?? answer.data)}`);
   const shown = code ? `${code}: ${answer.errors?.[0]?.message}` : JSON.stringify(answer.data, shorten, 2);
   process.stdout.write(`${styleText(code ? 'yellow' : 'green', shown)}\n`);
   return (answer.data ?? {}) as Record<string, Record<string, unknown>>;
 }
 
-const shorten = (_: string, value: unknown) => (typeof value === 'string' && value.length > 60 ? `${value.slice(0, 24)}…` : value);
+const shorten = (_: string, value: unknown) =>
+  typeof value === 'string' && value.length > 60 ? `${value.slice(0, 24)}…` : value;
 
 function check(truth: boolean, sentence: string): void {
   if (!truth) fail(sentence);
@@ -141,7 +145,7 @@ async function signUp(person: { username: string; email: string; password: strin
   return login as { accessToken: string; refreshToken: string; user: { id: string } };
 }
 
-async function useAccount(signedIn: { refreshToken: string; accessToken: string }) {
+async function playAccount(signedIn: { refreshToken: string; accessToken: string }) {
   const { refreshToken: next } = await play('… refreshes the session (in cookie mode the cookie does this)', {
     query: `mutation($token: String!) { refreshToken(refreshToken: $token) { accessToken refreshToken user { id } } }`,
     variables: { token: signedIn.refreshToken },
@@ -170,11 +174,22 @@ async function serve(options: { token: string; userId: string; key: string }) {
   const addQuery = `mutation($input: AddCreditsInput!) { addCredits(input: $input)
       { transaction { id kind amount balanceAfter } account { balance held available } replayed } }`;
   await play('… gives 100 credits', { query: addQuery, variables: add, headers });
-  const { addCredits: again } = await play('… and again with the same key: nothing is given twice', { query: addQuery, variables: add, headers });
+  const { addCredits: again } = await play('… and again with the same key: nothing is given twice', {
+    query: addQuery,
+    variables: add,
+    headers,
+  });
   check(again?.replayed === true, 'the first answer came back, replayed');
   const useQuery = `mutation($input: UseCreditsInput!) { useCredits(input: $input)
       { transaction { id kind amount balanceAfter } account { balance held available } replayed } }`;
-  const use = { userId, amount: 3, description: 'chat', referenceType: 'message', referenceId: 'm1', idempotencyKey: k('chat') };
+  const use = {
+    userId,
+    amount: 3,
+    description: 'chat',
+    referenceType: 'message',
+    referenceId: 'm1',
+    idempotencyKey: k('chat'),
+  };
   await play('… spends 3', { query: useQuery, variables: { input: use }, headers });
   await play('… cannot spend what is not there', {
     query: useQuery,
@@ -188,7 +203,7 @@ async function serve(options: { token: string; userId: string; key: string }) {
     variables: { input: { userId, amount: 5, ttlSeconds: 900, idempotencyKey: k('hold') } },
     headers,
   });
-  const holdId = (holdCredits?.hold as { id: string }).id;
+  const holdId = (holdCredits?.hold as { id: string } | undefined)?.id;
   await play('… and takes 4 of them; the rest returns', {
     query: `mutation($input: CaptureCreditsInput!) { captureCredits(input: $input)
       { hold { status } transaction { amount } account { balance held available } } }`,
@@ -244,8 +259,12 @@ if (!serviceKey) fail('no service key: give --service-key or INTERNAL_SERVICE_KE
 if (!admin.password) fail('no admin password: give --password or ADMIN_PASSWORD (the first start printed it).');
 await request('/health/live');
 const username = `ada${Date.now().toString(36)}`;
-const signedIn = await signUp({ username, email: `${username}@example.com`, password: 'violet tractor sings 77 at dusk' });
-const token = await useAccount(signedIn);
+const signedIn = await signUp({
+  username,
+  email: `${username}@example.com`,
+  password: 'violet tractor sings 77 at dusk',
+});
+const token = await playAccount(signedIn);
 const userId = signedIn.user.id;
 await serve({ token, userId, key: serviceKey });
 await operate({ username, userId, token, key: serviceKey, password: admin.password });

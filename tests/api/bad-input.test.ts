@@ -1,6 +1,6 @@
 import { type GraphQLInputType, type GraphQLSchema, isInputObjectType, isListType, isNonNullType } from 'graphql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createSchema, } from '../../src/api/schema.js';
+import { createSchema } from '../../src/api/schema.js';
 import { ERROR_CODES } from '../../src/core/errors.js';
 import { PERMISSIONS } from '../../src/modules/admin/permissions.js';
 import { SERVICE_SCOPES } from '../../src/modules/services/scopes.js';
@@ -30,7 +30,7 @@ const BAD_TEXTS: Record<string, string> = {
   'a lone surrogate': 'a\ud800b',
   huge: 'x'.repeat(20_000),
   long: 'é'.repeat(3_000),
-  'SQL': `'; drop table users; --`,
+  SQL: `'; drop table users; --`,
   'LIKE wildcards': '%_\\%',
   'control characters': 'a\r\nb\u001b[31m\u2028',
   'a malformed token': 'crd_key_AAAAAAAA',
@@ -38,9 +38,17 @@ const BAD_TEXTS: Record<string, string> = {
   'someone else’s id': '01890000-0000-7000-8000-000000000000',
   'an id in another form': '{01890000-0000-7000-8000-000000000000}',
   'a malformed cursor': 'bm90IGEgY3Vyc29y',
-  '__proto__': '__proto__',
+  __proto__: '__proto__',
 };
-const WRONG_VALUES: Record<string, unknown> = { 'a number': 12.5, 'a huge number': 1e300, 'a negative number': -1, true: true, 'a list': ['x'], 'an object': { x: 1 }, null: null };
+const WRONG_VALUES: Record<string, unknown> = {
+  'a number': 12.5,
+  'a huge number': 1e300,
+  'a negative number': -1,
+  true: true,
+  'a list': ['x'],
+  'an object': { x: 1 },
+  null: null,
+};
 
 interface Place {
   path: string[];
@@ -50,11 +58,15 @@ interface Place {
 /** Every leaf of an argument, the optional ones too. */
 function leaves(type: GraphQLInputType, path: string[]): Place[] {
   if (isNonNullType(type)) return leaves(type.ofType, path);
-  if (isInputObjectType(type)) return Object.values(type.getFields()).flatMap((field) => leaves(field.type, [...path, field.name]));
+  if (isInputObjectType(type))
+    return Object.values(type.getFields()).flatMap((field) => leaves(field.type, [...path, field.name]));
   return [{ path, type }];
 }
 
-function withValue(variables: Record<string, unknown>, options: { path: string[]; value: unknown }): Record<string, unknown> {
+function withValue(
+  variables: Record<string, unknown>,
+  options: { path: string[]; value: unknown },
+): Record<string, unknown> {
   const copy = structuredClone(variables);
   let object = copy;
   for (const name of options.path.slice(0, -1)) {
@@ -93,7 +105,8 @@ describe.each(fields)('$field.name', ({ root, field }) => {
       for (const [what, value] of [...Object.entries(BAD_TEXTS), ...Object.entries(WRONG_VALUES)]) {
         const bad = isListType(type) && typeof value === 'string' ? [value] : value;
         for (const code of await codesOf(query, withValue(variables, { path, value: bad }))) {
-          if (code === 'INTERNAL_SERVER_ERROR' || (code !== undefined && !ERROR_CODES.includes(code as never))) surprises.push(`${path.join('.')}: ${what} → ${code}`);
+          if (code === 'INTERNAL_SERVER_ERROR' || (code !== undefined && !ERROR_CODES.includes(code as never)))
+            surprises.push(`${path.join('.')}: ${what} → ${code}`);
         }
       }
     }
@@ -103,6 +116,8 @@ describe.each(fields)('$field.name', ({ root, field }) => {
 
 it('the walk reaches arguments that are not required', () => {
   const users = schema.getQueryType()?.getFields().users;
-  expect(users?.args.flatMap((argument) => leaves(argument.type, [argument.name])).map(({ path }) => path.join('.'))).toContain('filter.search');
+  expect(
+    users?.args.flatMap((argument) => leaves(argument.type, [argument.name])).map(({ path }) => path.join('.')),
+  ).toContain('filter.search');
   expect(sample(users?.args[0]?.type as GraphQLInputType)).toBeDefined();
 });

@@ -1,20 +1,27 @@
-import { type GraphQLSchema, isObjectType } from 'graphql';
 import { eq } from 'drizzle-orm';
+import { type GraphQLSchema, isObjectType } from 'graphql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ACCESS } from '../../src/api/access.js';
 import { createSchema } from '../../src/api/schema.js';
-import { SYSTEM_ACTOR } from '../../src/core/context.js';
 import { newId } from '../../src/core/columns.js';
+import { SYSTEM_ACTOR } from '../../src/core/context.js';
 import { makeKey, sha256, startOfKey } from '../../src/core/secrets.js';
 import { PERMISSIONS } from '../../src/modules/admin/permissions.js';
 import { apiKeys, sessions, users } from '../../src/modules/auth/auth.table.js';
 import { openSession } from '../../src/modules/auth/sessions.service.js';
 import { SERVICE_SCOPES } from '../../src/modules/services/scopes.js';
 import { documentFor } from '../support/documents.js';
-import { createHarness, type Call, type Harness, type Person } from '../support/harness.js';
+import { type Call, createHarness, type Harness, type Person } from '../support/harness.js';
 import { expectSection } from './sections.js';
 
-const LEVEL_CODES = ['UNAUTHENTICATED', 'FORBIDDEN', 'EMAIL_NOT_VERIFIED', 'REAUTHENTICATION_REQUIRED', 'ACCOUNT_SUSPENDED', 'TOKEN_EXPIRED'];
+const LEVEL_CODES = [
+  'UNAUTHENTICATED',
+  'FORBIDDEN',
+  'EMAIL_NOT_VERIFIED',
+  'REAUTHENTICATION_REQUIRED',
+  'ACCOUNT_SUSPENDED',
+  'TOKEN_EXPIRED',
+];
 
 let h: Harness;
 let people: { verified: Person; unverified: Person; suspended: Person };
@@ -22,20 +29,42 @@ let adminId: { all: string; none: string };
 let serviceKey: { all: string; none: string };
 
 async function userSession(person: Person, options: { stale?: boolean } = {}): Promise<Call> {
-  const issued = await openSession(h.app, { account: { kind: 'user', id: person.id, username: person.username }, method: 'PASSWORD', actor: SYSTEM_ACTOR });
-  if (options.stale) await h.app.db.update(sessions).set({ authenticatedAt: new Date(h.app.now().getTime() - 3_600_000) }).where(eq(sessions.id, issued.sessionId));
+  const issued = await openSession(h.app, {
+    account: { kind: 'user', id: person.id, username: person.username },
+    method: 'PASSWORD',
+    actor: SYSTEM_ACTOR,
+  });
+  if (options.stale)
+    await h.app.db
+      .update(sessions)
+      .set({ authenticatedAt: new Date(h.app.now().getTime() - 3_600_000) })
+      .where(eq(sessions.id, issued.sessionId));
   return { token: issued.accessToken };
 }
 
 async function adminSession(id: string): Promise<Call> {
-  const issued = await openSession(h.app, { account: { kind: 'admin', id, username: 'admin' }, method: 'PASSWORD', actor: SYSTEM_ACTOR });
+  const issued = await openSession(h.app, {
+    account: { kind: 'admin', id, username: 'admin' },
+    method: 'PASSWORD',
+    actor: SYSTEM_ACTOR,
+  });
   return { token: issued.accessToken };
 }
 
 async function apiKey(scopes: string[]): Promise<Call> {
   const key = makeKey('key');
   const now = h.app.now();
-  await h.app.db.insert(apiKeys).values({ id: newId(), userId: people.verified.id, name: 'matrix', keyHash: sha256(key), start: startOfKey(key), scopes, ipAllowList: [], createdAt: now, expiresAt: new Date(now.getTime() + 86_400_000) });
+  await h.app.db.insert(apiKeys).values({
+    id: newId(),
+    userId: people.verified.id,
+    name: 'matrix',
+    keyHash: sha256(key),
+    start: startOfKey(key),
+    scopes,
+    ipAllowList: [],
+    createdAt: now,
+    expiresAt: new Date(now.getTime() + 86_400_000),
+  });
   return { token: key };
 }
 
@@ -55,7 +84,14 @@ const VIEWERS: Record<string, () => Promise<Call>> = {
 };
 
 /** Fields that serve every kind of account († in the contract). */
-const ALL_KINDS = new Set(['currentSession', 'logout', 'revokeSession', 'revokeOtherSessions', 'reauthenticate', 'changePassword']);
+const ALL_KINDS = new Set([
+  'currentSession',
+  'logout',
+  'revokeSession',
+  'revokeOtherSessions',
+  'reauthenticate',
+  'changePassword',
+]);
 /** Fields that a person's API key with all of Credence's own scopes may read. */
 const API_KEY_READS = new Set(['me']);
 
@@ -83,13 +119,21 @@ const roots = [
 ] as const;
 const page: Record<string, Record<string, { name: string }>> = ACCESS;
 const rootFields = roots.flatMap(([root, typeName, type]) =>
-  Object.values(type?.getFields() ?? {}).map((field) => ({ root, typeName, field, level: page[typeName]?.[field.name]?.name ?? 'NOBODY' })),
+  Object.values(type?.getFields() ?? {}).map((field) => ({
+    root,
+    typeName,
+    field,
+    level: page[typeName]?.[field.name]?.name ?? 'NOBODY',
+  })),
 );
 
 beforeAll(async () => {
   h = await createHarness();
   people = { verified: await h.person(), unverified: await h.person({ verified: false }), suspended: await h.person() };
-  await h.app.db.update(users).set({ status: 'SUSPENDED', suspendedAt: h.app.now() }).where(eq(users.id, people.suspended.id));
+  await h.app.db
+    .update(users)
+    .set({ status: 'SUSPENDED', suspendedAt: h.app.now() })
+    .where(eq(users.id, people.suspended.id));
   adminId = { all: (await h.admin([...PERMISSIONS])).id, none: (await h.admin([])).id };
   serviceKey = { all: (await h.service([...SERVICE_SCOPES])).key, none: (await h.service([])).key };
 });
@@ -107,7 +151,20 @@ describe('the access page', () => {
   });
 
   it('has an owner rule for everything of a User that is not shown to all', () => {
-    const open = ['id', 'username', 'email', 'emailVerified', 'displayName', 'locale', 'timeZone', 'avatarUrl', 'plan', 'status', 'createdAt', 'lastLoginAt'];
+    const open = [
+      'id',
+      'username',
+      'email',
+      'emailVerified',
+      'displayName',
+      'locale',
+      'timeZone',
+      'avatarUrl',
+      'plan',
+      'status',
+      'createdAt',
+      'lastLoginAt',
+    ];
     const user = schema.getType('User');
     if (!isObjectType(user)) throw new Error('no User type');
     const guarded = Object.keys(user.getFields()).filter((name) => !open.includes(name));
@@ -115,19 +172,24 @@ describe('the access page', () => {
     for (const rule of Object.values(page.User ?? {})) expect(rule.name).toMatch(/^OWNER or /);
   });
 
-  it.each(Object.keys(VIEWERS))('holds for every field as seen by: %s', async (viewer) => {
-    const wrong: string[] = [];
-    for (const { root, field, level } of rootFields) {
-      const want = expected(level, { viewer, field: field.name });
-      const { query, variables } = documentFor(root, field);
-      const call = await VIEWERS[viewer]?.();
-      const { code } = await h.graphql(query, { ...call, variables, ip: '10.99.0.1' });
-      const refusedByLevel = LEVEL_CODES.includes(code ?? '');
-      if (want ? code !== want : refusedByLevel) wrong.push(`${field.name} (${level}): wanted ${want ?? 'to pass'}, got ${code ?? 'an answer'}`);
-      if (code === 'INTERNAL_SERVER_ERROR') wrong.push(`${field.name}: INTERNAL_SERVER_ERROR`);
-    }
-    expect(wrong).toEqual([]);
-  }, 120_000);
+  it.each(Object.keys(VIEWERS))(
+    'holds for every field as seen by: %s',
+    async (viewer) => {
+      const wrong: string[] = [];
+      for (const { root, field, level } of rootFields) {
+        const want = expected(level, { viewer, field: field.name });
+        const { query, variables } = documentFor(root, field);
+        const call = await VIEWERS[viewer]?.();
+        const { code } = await h.graphql(query, { ...call, variables, ip: '10.99.0.1' });
+        const refusedByLevel = LEVEL_CODES.includes(code ?? '');
+        if (want ? code !== want : refusedByLevel)
+          wrong.push(`${field.name} (${level}): wanted ${want ?? 'to pass'}, got ${code ?? 'an answer'}`);
+        if (code === 'INTERNAL_SERVER_ERROR') wrong.push(`${field.name}: INTERNAL_SERVER_ERROR`);
+      }
+      expect(wrong).toEqual([]);
+    },
+    120_000,
+  );
 
   it('is printed into docs/SECURITY.md (npm run generate writes it)', async () => {
     const viewers = Object.keys(VIEWERS);

@@ -38,19 +38,30 @@ describe('the configuration', () => {
   });
 
   it('says all its complaints at once', () => {
-    const text = complaintsOf({ PORT: 'eighty', ACCESS_TOKEN_TTL: '5', REFRESH_COOKIE: 'yes', CORS_ORIGINS: '*', TRUST_PROXY: '10.0.0.0/33' });
-    for (const name of ['PORT', 'ACCESS_TOKEN_TTL', 'REFRESH_COOKIE', 'CORS_ORIGINS', 'TRUST_PROXY']) expect(text).toContain(name);
+    const text = complaintsOf({
+      PORT: 'eighty',
+      ACCESS_TOKEN_TTL: '5',
+      REFRESH_COOKIE: 'yes',
+      CORS_ORIGINS: '*',
+      TRUST_PROXY: '10.0.0.0/33',
+    });
+    for (const name of ['PORT', 'ACCESS_TOKEN_TTL', 'REFRESH_COOKIE', 'CORS_ORIGINS', 'TRUST_PROXY'])
+      expect(text).toContain(name);
   });
 
   it('never repeats a value that may hold a password', () => {
-    expect(complaintsOf({ DATABASE_URL: 'mysql://me:hunter2@db/x', SMTP_URL: 'http://me:hunter2@mail' })).not.toContain('hunter2');
+    expect(complaintsOf({ DATABASE_URL: 'mysql://me:hunter2@db/x', SMTP_URL: 'http://me:hunter2@mail' })).not.toContain(
+      'hunter2',
+    );
   });
 
   it('stops a start in production without secrets, or with wildcard origins', () => {
     expect(complaintsOf(PRODUCTION)).toBe('');
     const { ENCRYPTION_KEY: _, ...withoutKey } = PRODUCTION;
     expect(complaintsOf(withoutKey)).toContain('ENCRYPTION_KEY');
-    expect(complaintsOf({ ...PRODUCTION, ENCRYPTION_KEY: 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=' })).toContain('ENCRYPTION_KEY');
+    expect(complaintsOf({ ...PRODUCTION, ENCRYPTION_KEY: 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=' })).toContain(
+      'ENCRYPTION_KEY',
+    );
     expect(complaintsOf({ ...PRODUCTION, PUBLIC_URL: 'http://id.example.com' })).toContain('PUBLIC_URL');
     expect(complaintsOf({ ...PRODUCTION, CORS_ORIGINS: '*' })).toContain('CORS_ORIGINS');
     expect(complaintsOf({ ...PRODUCTION, CORS_ORIGINS: 'http://app.example.com' })).toContain('https');
@@ -60,7 +71,10 @@ describe('the configuration', () => {
     const config = buildConfig(PRODUCTION);
     expect(config.graphql).toEqual({ introspection: false, playground: false });
     expect(config.mail.transport).toBe('smtp');
-    expect(buildConfig({ ...PRODUCTION, PLAYGROUND: 'true', INTROSPECTION: 'true' }).graphql).toEqual({ introspection: true, playground: true });
+    expect(buildConfig({ ...PRODUCTION, PLAYGROUND: 'true', INTROSPECTION: 'true' }).graphql).toEqual({
+      introspection: true,
+      playground: true,
+    });
   });
 
   it('explains every setting in a sentence', () => {

@@ -27,13 +27,17 @@ export interface Import {
 /** Every import, export-from and import() of a file. */
 export function importsOf(file: SourceFile): Import[] {
   const text = readFileSync(file.path, 'utf8');
-  const pattern = /(?:^|\n)\s*(?:import|export)\s+(type\s)?[^'";]*?from\s+'([^']+)'|(?:^|\n)\s*import\s+'([^']+)'|import\('([^']+)'\)/g;
+  const pattern =
+    /(?:^|\n)\s*(?:import|export)\s+(type\s)?[^'";]*?from\s+'([^']+)'|(?:^|\n)\s*import\s+'([^']+)'|import\('([^']+)'\)/g;
   const found: Import[] = [];
   for (const match of text.matchAll(pattern)) {
     const target = match[2] ?? match[3] ?? match[4] ?? '';
     const to = target.startsWith('.')
       ? relative(root, resolve(dirname(file.path), target)).replace(/\.js$/, '.ts')
-      : target.split('/').slice(0, target.startsWith('@') ? 2 : 1).join('/');
+      : target
+          .split('/')
+          .slice(0, target.startsWith('@') ? 2 : 1)
+          .join('/');
     found.push({ from: file.name, to, typeOnly: match[1] !== undefined });
   }
   return found;

@@ -2,8 +2,13 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 
 const root = new URL('../../', import.meta.url);
-const lock = JSON.parse(readFileSync(new URL('package-lock.json', root), 'utf8')) as { packages: Record<string, { version?: string }> };
-const manifest = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as Record<string, Record<string, string>>;
+const lock = JSON.parse(readFileSync(new URL('package-lock.json', root), 'utf8')) as {
+  packages: Record<string, { version?: string }>;
+};
+const manifest = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as Record<
+  string,
+  Record<string, string>
+>;
 
 /** Below these, holes that are known are open (SECURITY 1.12 and the advisories of each project). */
 const FLOORS: Record<string, string> = {

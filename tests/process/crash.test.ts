@@ -30,14 +30,22 @@ interface Acknowledged {
 /** Not the clock and not chance: the same request kinds at the same places in every run. */
 const dice = (round: number, place: number) => createHash('sha256').update(`${round}:${place}`).digest()[0] ?? 0;
 
-async function mixedRequest(url: string, options: { round: number; place: number; userId: string; seen: Acknowledged }): Promise<void> {
+async function mixedRequest(
+  url: string,
+  options: { round: number; place: number; userId: string; seen: Acknowledged },
+): Promise<void> {
   const { round, place, userId, seen } = options;
   const key = `r${round}-${place}`;
   const kind = dice(round, place) % 10;
   if (kind === 0) {
     const input = { username: `p${key}`, email: `p${key}@example.com`, password: PASSWORD };
     const { data } = await ask(url, { query: REGISTER, variables: { input } });
-    if (data?.register) seen.people.push({ id: data.register.user.id, token: data.register.accessToken, refreshToken: data.register.refreshToken });
+    if (data?.register)
+      seen.people.push({
+        id: data.register.user.id,
+        token: data.register.accessToken,
+        refreshToken: data.register.refreshToken,
+      });
     return;
   }
   const [query, field, input] =
@@ -52,7 +60,10 @@ async function mixedRequest(url: string, options: { round: number; place: number
 }
 
 /** Sends everything at once and kills the process when `after` of the requests have been answered. */
-async function sendAndKill(server: ServerProcess, options: { round: number; userId: string; seen: Acknowledged; after: number }): Promise<void> {
+async function sendAndKill(
+  server: ServerProcess,
+  options: { round: number; userId: string; seen: Acknowledged; after: number },
+): Promise<void> {
   let answered = 0;
   let killed: Promise<unknown> | undefined;
   const requests = Array.from({ length: REQUESTS }, async (_, place) => {
@@ -75,7 +86,11 @@ async function checkAcknowledged(url: string, seen: Acknowledged): Promise<void>
     expect((data[field].transaction ?? data[field].hold).id).toBe(id);
   }
   for (const person of seen.people) {
-    const { data } = await ask(url, { query: `query($token: String!) { validateToken(token: $token) { valid user { id } } }`, variables: { token: person.token }, headers: service });
+    const { data } = await ask(url, {
+      query: `query($token: String!) { validateToken(token: $token) { valid user { id } } }`,
+      variables: { token: person.token },
+      headers: service,
+    });
     expect(data.validateToken).toEqual({ valid: true, user: { id: person.id } });
   }
 }
@@ -85,13 +100,19 @@ async function booksAreRight(url: string): Promise<unknown> {
     query: `mutation($input: AdminLoginInput!) { adminLogin(input: $input) { ... on AdminAuthPayload { accessToken } } }`,
     variables: { input: { identifier: 'admin', password: place.env.ADMIN_PASSWORD } },
   });
-  const health = await ask(url, { query: `{ ledgerHealth { ok } }`, headers: { authorization: `Bearer ${data.adminLogin.accessToken}` } });
+  const health = await ask(url, {
+    query: `{ ledgerHealth { ok } }`,
+    headers: { authorization: `Bearer ${data.adminLogin.accessToken}` },
+  });
   return health.data?.ledgerHealth.ok;
 }
 
 it(`loses no acknowledged write when killed in the middle of ${REQUESTS} mixed requests, ${KILLS} times, and starts again without help`, async () => {
   let server = await startCredence(place.env);
-  const first = await ask(server.url, { query: REGISTER, variables: { input: { username: 'first', email: 'first@example.com', password: PASSWORD } } });
+  const first = await ask(server.url, {
+    query: REGISTER,
+    variables: { input: { username: 'first', email: 'first@example.com', password: PASSWORD } },
+  });
   const userId: string = first.data.register.user.id;
   let acknowledged = 0;
   for (let round = 0; round < KILLS; round += 1) {

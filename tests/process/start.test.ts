@@ -5,8 +5,8 @@ import { findPostgresServer } from '../support/database.js';
 import { ask, createPlace, spawnCredence, startCredence } from '../support/process.js';
 
 const places: Awaited<ReturnType<typeof createPlace>>[] = [];
-async function place() {
-  const made = await createPlace();
+async function place(options: { empty?: boolean } = {}) {
+  const made = await createPlace(options);
   places.push(made);
   return made;
 }
@@ -18,14 +18,17 @@ const shown = (output: string, name: string) => new RegExp(`${name} +(\\S+)`).ex
 
 describe('a whole server', () => {
   it('starts with nothing configured, prints its first credentials once, and finds everything again', async () => {
-    const { env, dataDir } = await place();
+    const { env, dataDir } = await place({ empty: true });
     const first = await startCredence(env);
     const password = shown(first.output(), 'Password');
     const key = shown(first.output(), 'Service key');
     expect(password?.length).toBeGreaterThan(15);
     expect(key).toMatch(/^crd_svc_/);
     const input = { username: 'ada', email: 'ada@example.com', password: 'violet tractor sings 77 at dusk' };
-    const registered = await ask(first.url, { query: `mutation($input: RegisterInput!) { register(input: $input) { accessToken user { id } } }`, variables: { input } });
+    const registered = await ask(first.url, {
+      query: `mutation($input: RegisterInput!) { register(input: $input) { accessToken user { id } } }`,
+      variables: { input },
+    });
     expect(statSync(join(dataDir, 'encryption.key')).mode & 0o077).toBe(0);
     expect(statSync(join(dataDir, 'first-credentials.json')).mode & 0o077).toBe(0);
     expect(await first.end('SIGTERM')).toBe(0);
@@ -45,7 +48,7 @@ describe('a whole server', () => {
     });
     expect(signedIn.data.adminLogin.__typename).toBe('AdminAuthPayload');
     expect(await second.end('SIGTERM')).toBe(0);
-  }, 60_000);
+  }, 180_000);
 
   it('says every complaint about its configuration and ends', async () => {
     const { env } = await place();
@@ -67,13 +70,16 @@ describe('a whole server', () => {
       MAIL_FROM: 'Example <no-reply@example.com>',
     });
     expect(existsSync(join(dataDir, 'first-credentials.json'))).toBe(false);
-    for (const path of ['/playground', '/dev/mailbox', '/dev/mailbox.json']) expect((await fetch(server.url + path)).status).toBe(404);
-    expect((await ask(server.url, { query: '{ __schema { types { name } } }' })).code).toBe('GRAPHQL_VALIDATION_FAILED');
+    for (const path of ['/playground', '/dev/mailbox', '/dev/mailbox.json'])
+      expect((await fetch(server.url + path)).status).toBe(404);
+    expect((await ask(server.url, { query: '{ __schema { types { name } } }' })).code).toBe(
+      'GRAPHQL_VALIDATION_FAILED',
+    );
     const response = await fetch(`${server.url}/health/live`);
     expect(response.headers.get('strict-transport-security')).toContain('max-age=31536000');
     expect(response.headers.get('server')).toBeNull();
     expect(await server.end('SIGTERM')).toBe(0);
-  }, 60_000);
+  }, 180_000);
 
   it('refuses a second process on one embedded database with a sentence', async ({ skip }) => {
     skip(findPostgresServer() !== undefined, 'PostgreSQL serves any number of processes');
@@ -84,14 +90,21 @@ describe('a whole server', () => {
     expect(output()).toMatch(/open|use|process/i);
     expect(output()).not.toContain('    at ');
     await first.end('SIGTERM');
-  }, 60_000);
+  }, 180_000);
 
   it('finishes what runs when it is told to stop', async () => {
     const { env } = await place();
     const server = await startCredence(env);
     const register = (n: number) => {
-      const input = { username: `late${n}`, email: `late${n}@example.com`, password: 'violet tractor sings 77 at dusk' };
-      return ask(server.url, { query: `mutation($input: RegisterInput!) { register(input: $input) { user { id } } }`, variables: { input } });
+      const input = {
+        username: `late${n}`,
+        email: `late${n}@example.com`,
+        password: 'violet tractor sings 77 at dusk',
+      };
+      return ask(server.url, {
+        query: `mutation($input: RegisterInput!) { register(input: $input) { user { id } } }`,
+        variables: { input },
+      });
     };
     const answers = Array.from({ length: 20 }, (_, n) => register(n));
     // The first answer says that all twenty have arrived; the others still wait for their hashes.
@@ -100,7 +113,7 @@ describe('a whole server', () => {
     const settled = await Promise.allSettled(answers);
     expect(await ended).toBe(0);
     for (const answer of settled) expect(answer.status === 'fulfilled' && answer.value.code).toBe(undefined);
-  }, 60_000);
+  }, 180_000);
 
   it('lets eight processes start at once on one PostgreSQL', async ({ skip }) => {
     skip(findPostgresServer() === undefined, 'needs TEST_DATABASE_URL');
@@ -110,7 +123,9 @@ describe('a whole server', () => {
     expect(keys).toHaveLength(1);
     const passwords = servers.map((server) => shown(server.output(), 'Password')).filter(Boolean);
     expect(passwords).toHaveLength(1);
-    const jwks = await Promise.all(servers.map(async (server) => (await fetch(`${server.url}/.well-known/jwks.json`)).json()));
+    const jwks = await Promise.all(
+      servers.map(async (server) => (await fetch(`${server.url}/.well-known/jwks.json`)).json()),
+    );
     for (const keySet of jwks) expect(keySet).toEqual(jwks[0]);
     for (const server of servers) expect(await server.end('SIGTERM')).toBe(0);
   }, 120_000);

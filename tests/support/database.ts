@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import postgres from 'postgres';
 import { inject } from 'vitest';
 import type { Config } from '../../src/core/config.js';
+import { openDatabase } from '../../src/core/database.js';
 import { createLogger } from '../../src/core/logger.js';
 
 /** What global-setup made once: a migrated PostgreSQL database to copy, or the dump of a migrated PGlite. */
@@ -29,6 +30,15 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   if (made.kind === 'postgres') return createPostgresDatabase(made);
   const loadFrom = await readDump(made.dumpFile);
   return { kind: 'pglite', directory: undefined, loadFrom, dispose: async () => undefined };
+}
+
+/** Puts the migrated, empty PGlite database into a directory, in a quarter of the time that making it takes. */
+export async function fillDatabaseDirectory(directory: string): Promise<void> {
+  const made = inject('migratedTemplate');
+  if (made.kind !== 'pglite') throw new Error('Only without TEST_DATABASE_URL.');
+  const loadFrom = await readDump(made.dumpFile);
+  const database = await openDatabase({ kind: 'pglite', directory, loadFrom }, silentLog);
+  await database.close();
 }
 
 /** The server that the tests run on, when it is PostgreSQL. */

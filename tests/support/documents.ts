@@ -15,7 +15,11 @@ export function sample(type: GraphQLInputType): unknown {
   if (isListType(type)) return [];
   if (isEnumType(type)) return type.getValues()[0]?.name;
   if (isInputObjectType(type)) {
-    return Object.fromEntries(Object.values(type.getFields()).filter((field) => isNonNullType(field.type)).map((field) => [field.name, sample(field.type)]));
+    return Object.fromEntries(
+      Object.values(type.getFields())
+        .filter((field) => isNonNullType(field.type))
+        .map((field) => [field.name, sample(field.type)]),
+    );
   }
   if (type.name === 'EmailAddress') return 'nobody@example.com';
   if (type.name === 'Boolean') return false;
@@ -26,7 +30,10 @@ export function sample(type: GraphQLInputType): unknown {
 }
 
 /** The smallest operation that calls one root field with everything it requires. */
-export function documentFor(root: 'query' | 'mutation', field: GraphQLField<unknown, unknown>): { query: string; variables: Record<string, unknown> } {
+export function documentFor(
+  root: 'query' | 'mutation',
+  field: GraphQLField<unknown, unknown>,
+): { query: string; variables: Record<string, unknown> } {
   const needed = field.args.filter((argument) => isNonNullType(argument.type));
   const declared = needed.map((argument) => `$${argument.name}: ${argument.type}`).join(', ');
   const passed = needed.map((argument) => `${argument.name}: $${argument.name}`).join(', ');

@@ -75,7 +75,10 @@ export const PASSWORD = 'violet tractor sings 77 at dusk';
 
 let counter = 0;
 /** A name nobody else in this run has. */
-export const uniqueName = (stem = 'person') => `${stem}${process.pid}x${(counter += 1)}`;
+export function uniqueName(stem = 'person'): string {
+  counter += 1;
+  return `${stem}${process.pid}x${counter}`;
+}
 
 function testConfig(database: Config['database'], changes: ConfigChanges): Config {
   const base = buildConfig({
@@ -208,18 +211,16 @@ export async function createHarness(
     const username = uniqueName('admin');
     const email = `${username}@example.com`;
     const passwordHash = await app.passwords.hash(PASSWORD);
-    await app.db
-      .insert(admins)
-      .values({
-        id,
-        username,
-        usernameKey: username,
-        email,
-        emailKey: email,
-        passwordHash,
-        permissions,
-        createdAt: app.now(),
-      });
+    await app.db.insert(admins).values({
+      id,
+      username,
+      usernameKey: username,
+      email,
+      emailKey: email,
+      passwordHash,
+      permissions,
+      createdAt: app.now(),
+    });
     const issued = await openSession(app, {
       account: { kind: 'admin', id, username },
       method: 'PASSWORD',
