@@ -18,7 +18,7 @@ export interface Config {
   };
   dataDir: string;
   database:
-    | { kind: 'pglite'; /** undefined: in memory */ directory: string | undefined; loadFrom?: Blob }
+    | { kind: 'pglite' /** undefined: in memory */; directory: string | undefined; loadFrom?: Blob }
     | { kind: 'postgres'; url: string; connections: number };
   redisUrl: string | undefined;
   firstAdmin: { username: string; email: string; password: string | undefined };
@@ -45,22 +45,42 @@ interface Setting {
 
 /** Every environment variable, in the order of `.env.example` (a test keeps that file equal to this list). */
 export const SETTINGS = {
-  NODE_ENV: { default: 'development', meaning: 'development, production or test. Production refuses weak settings and hides playground, introspection and mailbox.' },
+  NODE_ENV: {
+    default: 'development',
+    meaning:
+      'development, production or test. Production refuses weak settings and hides playground, introspection and mailbox.',
+  },
   HOST: { default: '127.0.0.1', meaning: 'Address to listen on; 0.0.0.0 for every interface.' },
   PORT: { default: '4000', meaning: 'Port to listen on; 0 picks a free one.' },
-  PUBLIC_URL: { shownDefault: 'http://127.0.0.1:4000', meaning: 'Where this server is reached from outside: the host of links in letters, and the issuer of tokens.' },
-  FRONTEND_URL: { meaning: 'Your single-page app. Links in letters lead there; without it, to small pages of this server.' },
-  DATABASE_URL: { meaning: 'postgres://user:password@host:5432/name. Without it, an embedded PostgreSQL (PGlite) in DATA_DIR.' },
+  PUBLIC_URL: {
+    shownDefault: 'http://127.0.0.1:4000',
+    meaning: 'Where this server is reached from outside: the host of links in letters, and the issuer of tokens.',
+  },
+  FRONTEND_URL: {
+    meaning: 'Your single-page app. Links in letters lead there; without it, to small pages of this server.',
+  },
+  DATABASE_URL: {
+    meaning: 'postgres://user:password@host:5432/name. Without it, an embedded PostgreSQL (PGlite) in DATA_DIR.',
+  },
   DATABASE_CONNECTIONS: { default: '10', meaning: 'Connections to PostgreSQL that one instance may hold, 4 to 200.' },
   REDIS_URL: { meaning: 'redis://host:6379. Needed for exact rate limits over several instances.' },
   DATA_DIR: { default: './data', meaning: 'Embedded database, generated keys and the development mailbox.' },
-  CORS_ORIGINS: { default: '', meaning: 'Origins of browser apps, separated by commas. FRONTEND_URL is always one of them.' },
-  TRUST_PROXY: { default: '', meaning: 'CIDRs of the proxies in front, separated by commas; only they may say who the client is.' },
+  CORS_ORIGINS: {
+    default: '',
+    meaning: 'Origins of browser apps, separated by commas. FRONTEND_URL is always one of them.',
+  },
+  TRUST_PROXY: {
+    default: '',
+    meaning: 'CIDRs of the proxies in front, separated by commas; only they may say who the client is.',
+  },
   ADMIN_USERNAME: { default: 'admin', meaning: 'User name of the first admin, made at the first start.' },
   ADMIN_EMAIL: { default: 'admin@localhost.localdomain', meaning: 'Email address of the first admin.' },
   ADMIN_PASSWORD: { meaning: 'Password of the first admin; generated and printed once when absent.' },
   INTERNAL_SERVICE_KEY: { meaning: 'Key of the first service (crd_svc_…); generated and printed once when absent.' },
-  ENCRYPTION_KEY: { meaning: '32 random bytes (base64 or hex) that seal private keys and letters. Generated into DATA_DIR when absent; required in production.' },
+  ENCRYPTION_KEY: {
+    meaning:
+      '32 random bytes (base64 or hex) that seal private keys and letters. Generated into DATA_DIR when absent; required in production.',
+  },
   ACCESS_TOKEN_TTL: { default: '600', meaning: 'Seconds an access token lives, 60 to 3600.' },
   JWT_ALGORITHM: { default: 'EdDSA', meaning: 'EdDSA, ES256, RS256 or HS256.' },
   REFRESH_COOKIE: { default: 'false', meaning: 'true: the refresh token travels only in a __Host- cookie.' },
@@ -69,14 +89,22 @@ export const SETTINGS = {
   PASSWORD_MIN_LENGTH: { default: '12', meaning: 'Shortest password, 8 to 64 characters.' },
   ARGON2_MEMORY_KIB: { default: '19456', meaning: 'Argon2id memory in KiB, 19456 to 262144.' },
   ARGON2_ITERATIONS: { default: '2', meaning: 'Argon2id passes, 2 to 10.' },
-  REGISTRATION_CONFIRM_FIRST: { default: 'false', meaning: 'true: register answers alike for known and new addresses, and tokens come after verification.' },
+  REGISTRATION_CONFIRM_FIRST: {
+    default: 'false',
+    meaning: 'true: register answers alike for known and new addresses, and tokens come after verification.',
+  },
   INTROSPECTION: { shownDefault: 'true outside production', meaning: 'Whether the schema may be asked for.' },
   PLAYGROUND: { shownDefault: 'true outside production', meaning: 'Whether GET /playground is served.' },
   MAIL_TRANSPORT: { shownDefault: 'mailbox outside production', meaning: 'mailbox (read at /dev/mailbox) or smtp.' },
-  SMTP_URL: { meaning: 'smtp://user:password@host:587 (STARTTLS, required unless the host is this machine or ?requireTLS=false stands behind) or smtps://host:465.' },
+  SMTP_URL: {
+    meaning:
+      'smtp://user:password@host:587 (STARTTLS, required unless the host is this machine or ?requireTLS=false stands behind) or smtps://host:465.',
+  },
   MAIL_FROM: { default: 'Credence <no-reply@localhost.localdomain>', meaning: 'Sender of letters.' },
   LOG_LEVEL: { default: 'info', meaning: 'fatal, error, warn, info, debug, trace or silent.' },
-  METRICS_TOKEN: { meaning: 'Bearer token for /metrics and the details of /health; without it only this machine may read them.' },
+  METRICS_TOKEN: {
+    meaning: 'Bearer token for /metrics and the details of /health; without it only this machine may read them.',
+  },
 } as const satisfies Record<string, Setting>;
 
 type Name = keyof typeof SETTINGS;
@@ -185,9 +213,12 @@ export function parseEncryptionKey(text: string): Buffer | undefined {
 
 function checkProduction(reader: Reader, config: Config): void {
   if (config.environment !== 'production') return;
-  if (!config.encryptionKey) reader.complaints.push('ENCRYPTION_KEY is required in production (make one with: openssl rand -base64 32).');
-  if (!config.server.publicUrl.startsWith('https://')) reader.complaints.push('PUBLIC_URL must be set and begin with https:// in production.');
-  if (config.mail.transport === 'smtp' && config.mail.from.includes('localhost')) reader.complaints.push('MAIL_FROM must be set in production.');
+  if (!config.encryptionKey)
+    reader.complaints.push('ENCRYPTION_KEY is required in production (make one with: openssl rand -base64 32).');
+  if (!config.server.publicUrl.startsWith('https://'))
+    reader.complaints.push('PUBLIC_URL must be set and begin with https:// in production.');
+  if (config.mail.transport === 'smtp' && config.mail.from.includes('localhost'))
+    reader.complaints.push('MAIL_FROM must be set in production.');
 }
 
 /** Defaults, cross-checks, one nested object. Throws one `ConfigError` with every complaint. */
@@ -207,7 +238,8 @@ export function buildConfig(values: Environment): Config {
     server: {
       host,
       port,
-      publicUrl: reader.url('PUBLIC_URL', ['http:', 'https:']) ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+      publicUrl:
+        reader.url('PUBLIC_URL', ['http:', 'https:']) ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
       frontendUrl,
       corsOrigins: [...new Set([...origins, ...(frontendUrl ? [new URL(frontendUrl).origin] : [])])],
       trustProxy: reader.blocks('TRUST_PROXY'),
@@ -229,7 +261,10 @@ export function buildConfig(values: Environment): Config {
       accessTtlSeconds: reader.whole('ACCESS_TOKEN_TTL', 60, 3600),
       refreshCookie: reader.flag('REFRESH_COOKIE'),
     },
-    limits: { authPerMinute: reader.whole('RATE_LIMIT_AUTH', 1, 1_000_000), defaultPerMinute: reader.whole('RATE_LIMIT_DEFAULT', 1, 10_000_000) },
+    limits: {
+      authPerMinute: reader.whole('RATE_LIMIT_AUTH', 1, 1_000_000),
+      defaultPerMinute: reader.whole('RATE_LIMIT_DEFAULT', 1, 10_000_000),
+    },
     passwords: {
       minLength: reader.whole('PASSWORD_MIN_LENGTH', 8, 64),
       memoryKiB: reader.whole('ARGON2_MEMORY_KIB', 19456, 262144),
@@ -237,17 +272,26 @@ export function buildConfig(values: Environment): Config {
       parallelism: 1,
     },
     registration: { confirmFirst: reader.flag('REGISTRATION_CONFIRM_FIRST') },
-    graphql: { introspection: reader.flag('INTROSPECTION', !production), playground: reader.flag('PLAYGROUND', !production) },
+    graphql: {
+      introspection: reader.flag('INTROSPECTION', !production),
+      playground: reader.flag('PLAYGROUND', !production),
+    },
     mail: {
-      transport: production && !values.MAIL_TRANSPORT ? 'smtp' : reader.oneOf('MAIL_TRANSPORT', ['mailbox', 'smtp'], 'mailbox'),
+      transport:
+        production && !values.MAIL_TRANSPORT ? 'smtp' : reader.oneOf('MAIL_TRANSPORT', ['mailbox', 'smtp'], 'mailbox'),
       smtpUrl: reader.url('SMTP_URL', ['smtp:', 'smtps:']),
       from: reader.text('MAIL_FROM') ?? '',
     },
-    log: { level: reader.oneOf('LOG_LEVEL', ['info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent']), pretty: environment === 'development' },
+    log: {
+      level: reader.oneOf('LOG_LEVEL', ['info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent']),
+      pretty: environment === 'development',
+    },
     metricsToken: reader.text('METRICS_TOKEN'),
   };
-  if (config.mail.transport === 'smtp' && !config.mail.smtpUrl) reader.complaints.push('SMTP_URL is required for MAIL_TRANSPORT=smtp (the default in production).');
-  if (config.encryptionKey && !parseEncryptionKey(config.encryptionKey)) reader.complaints.push('ENCRYPTION_KEY must be 32 random bytes, as base64 or hex.');
+  if (config.mail.transport === 'smtp' && !config.mail.smtpUrl)
+    reader.complaints.push('SMTP_URL is required for MAIL_TRANSPORT=smtp (the default in production).');
+  if (config.encryptionKey && !parseEncryptionKey(config.encryptionKey))
+    reader.complaints.push('ENCRYPTION_KEY must be 32 random bytes, as base64 or hex.');
   checkProduction(reader, config);
   if (reader.complaints.length > 0) throw new ConfigError(reader.complaints);
   return config;
@@ -256,6 +300,8 @@ export function buildConfig(values: Environment): Config {
 /** The text of `.env.example`. */
 export function exampleEnvironment(): string {
   const entries = Object.entries(SETTINGS) as [Name, Setting][];
-  const lines = entries.map(([name, setting]) => `# ${setting.meaning}\n#${name}=${setting.default ?? setting.shownDefault ?? ''}\n`);
+  const lines = entries.map(
+    ([name, setting]) => `# ${setting.meaning}\n#${name}=${setting.default ?? setting.shownDefault ?? ''}\n`,
+  );
   return `# Copy to .env and change what you need: every line is optional outside production.\n\n${lines.join('\n')}`;
 }

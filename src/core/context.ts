@@ -31,7 +31,10 @@ export interface App {
 
 /** Who is asking, already resolved: access rules read it and do no I/O. */
 export type Viewer =
-  | { readonly kind: 'anonymous'; /** Why the credential sent was not accepted, if one was sent. */ readonly refusal?: ErrorCode }
+  | {
+      readonly kind: 'anonymous' /** Why the credential sent was not accepted, if one was sent. */;
+      readonly refusal?: ErrorCode;
+    }
   | UserViewer
   | ApiKeyViewer
   | ServiceViewer

@@ -1,15 +1,5 @@
 import { domainToASCII } from 'node:url';
-import type { z } from 'zod';
 import { AppError, badInput } from './errors.js';
-
-/** Checks an input against its schema; all problems at once, each under its path. */
-export function parseInput<T>(schema: z.ZodType<T>, input: unknown): T {
-  const result = schema.safeParse(input);
-  if (result.success) return result.data;
-  const fields: Record<string, string> = {};
-  for (const issue of result.error.issues) fields[issue.path.join('.') || 'input'] ??= issue.message;
-  throw badInput(fields);
-}
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;
 
@@ -34,7 +24,9 @@ const USERNAME = /^[A-Za-z][A-Za-z0-9._-]{2,31}$/;
 /** 3–32 ASCII letters, digits, dots, hyphens or underscores, beginning with a letter: no look-alikes (E7). */
 export function requireUsername(username: string, field = 'username'): { username: string; usernameKey: string } {
   if (!USERNAME.test(username)) {
-    throw badInput({ [field]: 'must have 3 to 32 letters, digits, dots, hyphens or underscores and begin with a letter' });
+    throw badInput({
+      [field]: 'must have 3 to 32 letters, digits, dots, hyphens or underscores and begin with a letter',
+    });
   }
   return { username, usernameKey: username.toLowerCase() };
 }
@@ -47,7 +39,8 @@ export function canonicalEmail(email: string): { email: string; emailKey: string
   const at = email.lastIndexOf('@');
   const local = email.slice(0, at);
   const domain = domainToASCII(email.slice(at + 1)).toLowerCase();
-  if (at < 1 || local.length > 64 || email.length > 254 || !LOCAL_PART.test(local) || !DOMAIN.test(domain)) return undefined;
+  if (at < 1 || local.length > 64 || email.length > 254 || !LOCAL_PART.test(local) || !DOMAIN.test(domain))
+    return undefined;
   return { email: `${local}@${domain}`, emailKey: `${local}@${domain}`.toLowerCase() };
 }
 

@@ -168,8 +168,6 @@ export const idempotencyKeys = pgTable(
   (table) => [primaryKey({ columns: [table.scope, table.key] })],
 );
 
-export type CreditAccountRow = typeof creditAccounts.$inferSelect;
 export type CreditTransactionRow = typeof creditTransactions.$inferSelect;
 export type CreditHoldRow = typeof creditHolds.$inferSelect;
 export type TransactionKind = (typeof TRANSACTION_KINDS)[number];
-export type HoldStatus = (typeof HOLD_STATUSES)[number];
