@@ -7,7 +7,7 @@ import { createPlace, spawnCredence } from '../support/process.js';
 let place: Awaited<ReturnType<typeof createPlace>>;
 
 beforeEach(async () => {
-  place = await createPlace();
+  place = await createPlace({ empty: true });
 });
 
 afterEach(() => place.dispose());
