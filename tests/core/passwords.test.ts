@@ -93,12 +93,13 @@ describe('hashing', () => {
 
 describe('a stored hash', () => {
   const PASSWORD = 'correct horse battery';
-  const BCRYPT = bcryptSync(PASSWORD, { cost: 4 });
+  const BCRYPT = bcryptSync(PASSWORD, 4);
   const hashedWith = (settings: typeof CHEAP) => watched({ settings }).passwords.hash(PASSWORD);
 
   test.each(['2a', '2b', '2y'] as const)('of bcrypt $%s$ verifies and is to be replaced', async (version) => {
     const { passwords } = watched();
-    const stored = bcryptSync(PASSWORD, { cost: 4, version });
+    // The three differ in name only, for a password of ASCII letters; the package writes the last.
+    const stored = BCRYPT.replace('$2y$', `$${version}$`);
     expect(await passwords.verify(PASSWORD, stored)).toEqual({ ok: true, needsRehash: true });
     expect(await passwords.verify('wrong', stored)).toEqual({ ok: false, needsRehash: false });
   });
@@ -146,7 +147,7 @@ describe('a stored hash', () => {
     '$argon2id$',
     '$argon2i$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4',
     `${BCRYPT}x`,
-    BCRYPT.replace('$2b$', '$2x$'),
+    BCRYPT.replace('$2y$', '$2x$'),
     `x${BCRYPT}`,
   ])('that is none of the accepted forms (%j) fits no password', async (stored) => {
     const { passwords, jobs } = watched();
