@@ -1,14 +1,22 @@
-import { type DocumentNode, Kind } from 'graphql';
+import { type DocumentNode, getOperationAST } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { SENSITIVE_FIELDS } from './access.js';
 import { type Analysis, analyseDocument, judge, parseDocument } from './document-limits.js';
 
+export type OperationKind = 'query' | 'mutation';
+
+/** What is known of one operation of a document. */
+interface KnownOperation {
+  readonly analysis: Analysis;
+  readonly kind: OperationKind;
+  /** Whether Apollo found that the document fits the schema. */
+  isValid: boolean;
+}
+
 interface Known {
   readonly document: DocumentNode;
   /** By operation name; '' for "the only one". */
-  readonly analyses: Map<string, Analysis>;
-  /** The operations of it that were found to fit the schema, by name. */
-  readonly valid: Set<string>;
+  readonly operations: Map<string, KnownOperation>;
 }
 
 export interface Documents {
@@ -16,18 +24,23 @@ export interface Documents {
   require(
     operation: { query: string; operationName: string | undefined; variables: Record<string, unknown> },
     caller: { isService: boolean; introspection: boolean },
-  ): { document: DocumentNode; /** Whether it was found to fit the schema before. */ isValid: boolean };
+  ): { document: DocumentNode; isValid: boolean; kind: OperationKind };
+  /** From now on `require` answers that the operation is valid. */
   markValid(query: string, operationName: string | null | undefined): void;
 }
 
 /** Documents seen before, bounded: one not seen before costs about ten times a known one. */
 export function createDocuments(): Documents {
-  const known = new LRUCache<string, Known>({ max: 1000, maxSize: 4_000_000, sizeCalculation: (_, query) => query.length + 1 });
+  const known = new LRUCache<string, Known>({
+    max: 1000,
+    maxSize: 4_000_000,
+    sizeCalculation: (_, query) => query.length + 1,
+  });
 
   function find(query: string): Known {
     let entry = known.get(query);
     if (!entry) {
-      entry = { document: parseDocument(query), analyses: new Map(), valid: new Set() };
+      entry = { document: parseDocument(query), operations: new Map() };
       known.set(query, entry);
     }
     return entry;
@@ -35,21 +48,26 @@ export function createDocuments(): Documents {
 
   return {
     require({ query, operationName, variables }, caller) {
-      const { document, analyses, valid } = find(query);
+      const { document, operations } = find(query);
       const name = operationName ?? '';
-      let analysis = analyses.get(name);
-      if (!analysis) {
-        analysis = analyseDocument(document, { operationName, sensitiveFields: SENSITIVE_FIELDS });
+      let operation = operations.get(name);
+      if (operation === undefined) {
+        const ast = getOperationAST(document, operationName);
+        operation = {
+          analysis: analyseDocument(document, { operationName, sensitiveFields: SENSITIVE_FIELDS }),
+          kind: ast?.operation === 'mutation' ? 'mutation' : 'query',
+          isValid: false,
+        };
         // Names that the document does not hold are the caller's to invent: they are not remembered.
-        const holds = document.definitions.some((node) => node.kind === Kind.OPERATION_DEFINITION && node.name?.value === name);
-        if (holds || name === '') analyses.set(name, analysis);
+        if (ast || name === '') operations.set(name, operation);
       }
-      const refusal = judge(analysis, { variables, ...caller });
+      const refusal = judge(operation.analysis, { variables, ...caller });
       if (refusal) throw refusal;
-      return { document, isValid: valid.has(name) };
+      return { document, isValid: operation.isValid, kind: operation.kind };
     },
     markValid(query, operationName) {
-      known.get(query)?.valid.add(operationName ?? '');
+      const operation = known.get(query)?.operations.get(operationName ?? '');
+      if (operation) operation.isValid = true;
     },
   };
 }

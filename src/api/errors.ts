@@ -1,4 +1,5 @@
 import { GraphQLError, type GraphQLFormattedError, Kind } from 'graphql';
+import type { Context } from '../core/context.js';
 import { isDatabaseUnavailable } from '../core/database.js';
 import { AppError, type ErrorCode, isErrorCode, statusOf, textOf } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
@@ -20,7 +21,10 @@ const FOREIGN_CODES: Record<string, ErrorCode> = {
 
 // Suggestions rebuild a hidden schema word by word (G11), and a coercion error repeats what was sent.
 const withoutSuggestion = (message: string) => message.replace(/ ?Did you mean [^?]*\?/g, '');
-const withoutValue = (message: string) => message.replace(/got invalid value .*? at "/s, 'got an invalid value at "').replace(/got invalid value .*?;/s, 'got an invalid value;');
+const withoutValue = (message: string) =>
+  message
+    .replace(/got invalid value .*? at "/s, 'got an invalid value at "')
+    .replace(/got invalid value .*?;/s, 'got an invalid value;');
 
 /** A variable that does not fit its type: graphql-js gives no code. */
 function codeOfVariable(error: GraphQLError): string {
@@ -38,7 +42,11 @@ function refusalOf(error: unknown, log: Logger, requestId: string): Refusal {
   if (root instanceof AppError) return { code: root.code, message: root.message, extensions: root.extensions };
   if (isDatabaseUnavailable(root)) {
     log.error({ err: root, requestId }, 'database unavailable');
-    return { code: 'DATABASE_UNAVAILABLE', message: textOf('DATABASE_UNAVAILABLE'), extensions: { retryAfterSeconds: 2 } };
+    return {
+      code: 'DATABASE_UNAVAILABLE',
+      message: textOf('DATABASE_UNAVAILABLE'),
+      extensions: { retryAfterSeconds: 2 },
+    };
   }
   // graphql-js's own refusals (validation, coercion) have no original error, or one from a scalar.
   if (root instanceof GraphQLError || (error instanceof GraphQLError && error.extensions.code !== undefined)) {
@@ -64,8 +72,23 @@ export function formatError(error: unknown, options: { log: Logger; requestId: s
   };
 }
 
+const MOST_ERRORS = 5;
+
+/** The errors of one answer in that form, each counted: at most five (G7). */
+export function formatErrors(errors: readonly unknown[], { app, actor }: Context): GraphQLFormattedError[] {
+  const options = { log: app.log, requestId: actor.requestId ?? '' };
+  return errors.slice(0, MOST_ERRORS).map((error) => {
+    const formatted = formatError(error, options);
+    app.metrics.errors.add(String(formatted.extensions?.code));
+    return formatted;
+  });
+}
+
 /** The status of a whole refusal: nothing but errors came back. Partial data keeps 200. */
-export function statusOfResult(result: { data?: Record<string, unknown> | null | undefined; errors?: readonly GraphQLFormattedError[] | undefined }): number {
+export function statusOfResult(result: {
+  data?: Record<string, unknown> | null | undefined;
+  errors?: readonly GraphQLFormattedError[] | undefined;
+}): number {
   const first = result.errors?.[0]?.extensions?.code;
   if (!isErrorCode(first)) return 200;
   const refused = !result.data || Object.values(result.data).every((value) => value === null);

@@ -1,7 +1,15 @@
 // First of all imports: type-graphql's decorators look for it when a class is defined.
 import 'reflect-metadata';
 import { printSchemaWithDirectives } from '@graphql-tools/utils';
-import { DirectiveLocation, GraphQLDirective, GraphQLNonNull, GraphQLSchema, GraphQLString, isObjectType, lexicographicSortSchema } from 'graphql';
+import {
+  DirectiveLocation,
+  GraphQLDirective,
+  GraphQLNonNull,
+  GraphQLSchema,
+  GraphQLString,
+  isObjectType,
+  lexicographicSortSchema,
+} from 'graphql';
 import { buildSchemaSync, type NonEmptyArray } from 'type-graphql';
 import { AccountsResolver } from '../modules/accounts/accounts.resolver.js';
 import { ApiKeysResolver } from '../modules/accounts/api-keys.resolver.js';
@@ -17,8 +25,29 @@ import { ServicesResolver } from '../modules/services/services.resolver.js';
 import { TokenValidationResolver, UserLookupResolver } from '../modules/services/token-validation.resolver.js';
 import { UsageResolver, UserUsageResolver } from '../modules/usage/usage.resolver.js';
 import { applyAccess, levelOf } from './access.js';
+import { measureRootFields } from './measure.js';
 
-const RESOLVERS: NonEmptyArray<new () => object> = [AccountsResolver, ApiKeysResolver, AuthResolver, CredentialsResolver, ServerResolver, SessionsResolver, UserSessionsResolver, AdminResolver, CreditAccountResolver, CreditsResolver, UserCreditsResolver, PlanResolver, ServicesResolver, TokenValidationResolver, UsageResolver, UserLookupResolver, UserPlanResolver, UsersResolver, UserUsageResolver];
+const RESOLVERS: NonEmptyArray<new () => object> = [
+  AccountsResolver,
+  ApiKeysResolver,
+  AuthResolver,
+  CredentialsResolver,
+  ServerResolver,
+  SessionsResolver,
+  UserSessionsResolver,
+  AdminResolver,
+  CreditAccountResolver,
+  CreditsResolver,
+  UserCreditsResolver,
+  PlanResolver,
+  ServicesResolver,
+  TokenValidationResolver,
+  UsageResolver,
+  UserLookupResolver,
+  UserPlanResolver,
+  UsersResolver,
+  UserUsageResolver,
+];
 
 const accessDirective = new GraphQLDirective({
   name: 'access',
@@ -45,7 +74,7 @@ function annotate(schema: GraphQLSchema): GraphQLSchema {
 /** The whole schema with every guard on. Throws when the access page names a field that is not there. */
 export function createSchema(): GraphQLSchema {
   // `validate: false`: formats live in scalars, and services check the rest (core/input).
-  return applyAccess(annotate(buildSchemaSync({ resolvers: RESOLVERS, validate: false })));
+  return measureRootFields(applyAccess(annotate(buildSchemaSync({ resolvers: RESOLVERS, validate: false }))));
 }
 
 /** What `schema.graphql` holds. */

@@ -1,9 +1,10 @@
 // First of all imports: type-graphql's decorators look for it when a class is defined.
 import 'reflect-metadata';
 import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
 import cookie from '@fastify/cookie';
-import cors from '@fastify/cors';
-import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify';
+import type { Config } from '../core/config.js';
 import type { App } from '../core/context.js';
 import { AppError, statusOf } from '../core/errors.js';
 import { clientAddress } from '../core/network.js';
@@ -18,22 +19,11 @@ import { mountPages } from './doors/pages.js';
 import { mountPlayground } from './doors/playground.js';
 import { formatError, retryAfterOf } from './errors.js';
 import { mountGraphql } from './graphql.js';
+import { addCommonHeaders, addCors } from './headers.js';
 import { createSchema } from './schema.js';
 
 const BODY_LIMIT = 1_000_000;
 const REQUEST_ID = /^[A-Za-z0-9._-]{8,64}$/;
-
-/** What every answer carries; doors that serve a page replace the policy with their own (OWASP secure headers). */
-const SECURITY_HEADERS: Record<string, string> = {
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-  'x-content-type-options': 'nosniff',
-  'x-frame-options': 'DENY',
-  'referrer-policy': 'no-referrer',
-  'cross-origin-opener-policy': 'same-origin',
-  'cross-origin-resource-policy': 'same-site',
-  'cache-control': 'no-store',
-};
-const HSTS = 'max-age=31536000; includeSubDomains';
 
 /** What Fastify itself refuses, in our codes. */
 function httpError(error: FastifyError): AppError | undefined {
@@ -42,22 +32,34 @@ function httpError(error: FastifyError): AppError | undefined {
   return new AppError('BAD_USER_INPUT', { message: message ?? 'The request could not be read.' });
 }
 
+/** Reading an address costs more than the rest of the hook, so a connection's own is read once. */
+function createAddressReader(trustProxy: Config['server']['trustProxy']): (request: FastifyRequest) => string {
+  const own = new WeakMap<Socket, string>();
+  return ({ raw: { socket }, headers: { 'x-forwarded-for': forwarded } }) => {
+    if (forwarded !== undefined) return clientAddress(socket.remoteAddress, forwarded, trustProxy);
+    let address = own.get(socket);
+    if (address === undefined) {
+      address = clientAddress(socket.remoteAddress, undefined, trustProxy);
+      own.set(socket, address);
+    }
+    return address;
+  };
+}
+
 function addCommonHooks(server: FastifyInstance, app: App): void {
+  const addressOf = createAddressReader(app.config.server.trustProxy);
   server.decorateRequest('clientIp', '');
-  server.addHook('onRequest', async (request, reply) => {
-    request.clientIp = clientAddress(
-      request.raw.socket.remoteAddress,
-      request.headers['x-forwarded-for'],
-      app.config.server.trustProxy,
-    );
-    reply.headers(SECURITY_HEADERS);
-    if (app.config.server.publicUrl.startsWith('https:')) reply.header('strict-transport-security', HSTS);
-    reply.header('x-request-id', request.id);
+  server.addHook('onRequest', (request, _reply, done) => {
+    request.clientIp = addressOf(request);
+    const { 'content-encoding': encoding, 'content-type': type } = request.headers;
     // No decompression (G17) and one charset (G16).
-    if (request.headers['content-encoding']) throw Object.assign(new Error('encoding'), { statusCode: 415 });
-    const charset = /charset="?([^";\s]+)/i.exec(request.headers['content-type'] ?? '')?.[1];
-    if (charset && charset.toLowerCase() !== 'utf-8') throw Object.assign(new Error('charset'), { statusCode: 415 });
+    if (encoding) return done(Object.assign(new Error('encoding'), { statusCode: 415 }));
+    const charset = type === 'application/json' ? undefined : /charset="?([^";\s]+)/i.exec(type ?? '')?.[1];
+    if (charset && charset.toLowerCase() !== 'utf-8')
+      return done(Object.assign(new Error('charset'), { statusCode: 415 }));
+    done();
   });
+  addCommonHeaders(server, app.config);
   server.setErrorHandler((error: FastifyError, request, reply) => {
     const refusal = error instanceof AppError ? error : (httpError(error) ?? error);
     const formatted = formatError(refusal, { log: app.log, requestId: request.id });
@@ -65,6 +67,7 @@ function addCommonHooks(server: FastifyInstance, app: App): void {
     const retryAfter = retryAfterOf([formatted]);
     if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter));
     const code = formatted.extensions?.code as AppError['code'];
+    if (request.routeOptions.url === '/graphql') app.metrics.errors.add(code);
     return reply
       .code(error instanceof AppError ? statusOf(code) : (status ?? statusOf(code)))
       .send({ errors: [formatted] });
@@ -99,22 +102,9 @@ export async function createServer(app: App): Promise<Server> {
   });
   server.removeContentTypeParser('text/plain');
   addCommonHooks(server, app);
-  await server.register(cookie);
-  await server.register(cors, {
-    origin: app.config.server.corsOrigins,
-    credentials: app.config.tokens.refreshCookie,
-    methods: ['GET', 'POST'],
-    allowedHeaders: [
-      'authorization',
-      'content-type',
-      'x-api-key',
-      'x-request-id',
-      'apollo-require-preflight',
-      'x-apollo-operation-name',
-    ],
-    exposedHeaders: ['retry-after', 'x-request-id'],
-    maxAge: 600,
-  });
+  // Cookies are read where they are wanted (context), which is next to never.
+  await server.register(cookie, { hook: false });
+  await addCors(server, app.config);
   await mountGraphql(server, { app, schema: createSchema() });
   mountHealth(server, app, { isDraining: () => draining });
   mountMetrics(server, app);

@@ -22,7 +22,7 @@ export function mountMetrics(server: FastifyInstance, app: App): void {
 function countAnswers(server: FastifyInstance, app: App): void {
   const { responses, requestSeconds } = app.metrics;
   const routes = new Set<string>();
-  server.addHook('onResponse', async (request, reply) => {
+  server.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'unknown';
     if (!routes.has(route)) {
       routes.add(route);
@@ -30,6 +30,7 @@ function countAnswers(server: FastifyInstance, app: App): void {
     }
     responses.add(reply.statusCode);
     requestSeconds.add(route, reply.elapsedTime / 1_000);
+    done();
   });
 }
 
