@@ -1,4 +1,4 @@
-DROP FUNCTION apply_credit_movements(jsonb, timestamptz, boolean);
+DROP FUNCTION apply_credit_movements(jsonb, timestamptz, int);
 --> statement-breakpoint
 DROP FUNCTION judge_credit_refund(uuid, bigint, bigint);
 --> statement-breakpoint

@@ -109,11 +109,12 @@ $$;
 -- leaves nothing behind, its key included. Whoever calls this commits; nobody may be answered before.
 --
 -- Everybody takes locks in one order (missing accounts by id, accounts by id, keys by name), so no two calls wait for
--- each other in a circle. With `waits` false the call fails at once (55P03) when an account is locked by another.
+-- each other in a circle. `patience` is how many milliseconds to wait for an account that another has locked, before
+-- the whole call fails (55P03): 0 is not at all, null as long as the connection does.
 --
 -- Plans live as long as a connection and the first may be made while the tables are empty: the settings keep to
 -- index look-ups, which are right at any size.
-CREATE FUNCTION apply_credit_movements(items jsonb, moment timestamptz, waits boolean)
+CREATE FUNCTION apply_credit_movements(items jsonb, moment timestamptz, patience int)
 RETURNS json
 LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
@@ -171,10 +172,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
   END IF;
 
-  IF waits THEN
-    PERFORM FROM credit_accounts a WHERE a.user_id = ANY (users) ORDER BY a.user_id FOR NO KEY UPDATE;
-  ELSE
+  IF patience = 0 THEN
     PERFORM FROM credit_accounts a WHERE a.user_id = ANY (users) ORDER BY a.user_id FOR NO KEY UPDATE NOWAIT;
+  ELSE
+    PERFORM set_config('lock_timeout', patience::text, true) WHERE patience IS NOT NULL;
+    PERFORM FROM credit_accounts a WHERE a.user_id = ANY (users) ORDER BY a.user_id FOR NO KEY UPDATE;
   END IF;
 
   -- From here on statements see what was committed while the one above waited.

@@ -5,7 +5,7 @@ import { sql } from 'drizzle-orm';
 import { type Batcher, createBatcher } from '../../core/batch.js';
 import { newId } from '../../core/columns.js';
 import type { Actor, App } from '../../core/context.js';
-import { type Database, hasState, isInTransaction } from '../../core/database.js';
+import { type Database, hasState, isInTransaction, isUniqueViolation } from '../../core/database.js';
 import { AppError, type ErrorCode } from '../../core/errors.js';
 import { sha256 } from '../../core/secrets.js';
 import type { CreditHoldRow, CreditTransactionRow, TransactionKind } from './credits.table.js';
@@ -74,10 +74,7 @@ export interface Moved {
 export async function moveCredits(app: App, movement: Movement): Promise<Moved> {
   const now = app.now();
   const item = toItem(movement, now);
-  const verdict = isInTransaction(app)
-    ? (await applyOn(app.db, { items: [item], now, waits: true }))[0]
-    : await laneOf(app).add({ item, now });
-  if (verdict === undefined) throw new Error('The ledger gave no verdict.');
+  const verdict = isInTransaction(app) ? await applyWithin(app, { item, now }) : await laneOf(app).add({ item, now });
   app.metrics.creditMovements.add(outcomeOf(movement, verdict));
   return toMoved(item, verdict);
 }
@@ -160,6 +157,18 @@ function sorted(value: unknown): unknown {
   return Object.fromEntries(names.map((name) => [name, sorted((value as Json)[name])]));
 }
 
+async function applyWithin(app: App, { item, now }: Waiting): Promise<Verdict> {
+  try {
+    const [verdict] = await applyOn(app.db, { items: [item], now, patience: null });
+    if (verdict === undefined) throw new Error('The ledger gave no verdict.');
+    return verdict;
+  } catch (error) {
+    // Taken while this waited, for another account: one with the same would have been seen.
+    if (isUniqueViolation(error, 'idempotency_keys_scope_key_pk')) throw new AppError('IDEMPOTENCY_CONFLICT');
+    throw error;
+  }
+}
+
 interface Waiting {
   readonly item: Item;
   readonly now: Date;
@@ -183,34 +192,34 @@ function laneOf({ database, metrics }: App): Batcher<Waiting, Verdict> {
 interface Call {
   readonly items: Item[];
   readonly now: Date;
-  /** Whether to wait for accounts that others have locked. */
-  readonly waits: boolean;
+  /** How many milliseconds to wait for an account that another has locked; null leaves it to the connection's own limit. */
+  readonly patience: number | null;
 }
 
-/** Refused for a moment's reason: serialization failure, deadlock, lock not available, a key taken meanwhile. */
-const CONTENTION = /^(?:40001|40P01|55P03|23505)$/;
-/** An item that should not have come this far: bad data, a broken constraint. */
+const LOCKED = /^55P03$/;
+/** Serialization failure, deadlock, a key taken meanwhile: another try sees what was in the way. */
+const COLLISION = /^(?:40001|40P01|23505)$/;
+/** Bad data, a broken constraint: an item that should not have come this far. */
 const UNFIT = /^2[23](?!505)/;
 const TRIES = 3;
+/** Long beside the commit of another instance, short beside what the other callers of the lane should wait. */
+const PATIENCE_MS = 500;
 
 /**
  * First without waiting for locks, because session look-ups stand in line behind this lane; then on a connection of
- * its own. An item that fails the whole call, or an account that stays locked, is found by applying one by one.
+ * the pool. One item that the database cannot take, or whose account stays locked, fails the whole call: it is found
+ * by applying one by one.
  */
 async function applyTogether(database: Database, batch: readonly Waiting[]): Promise<(Verdict | Error)[]> {
   const items = batch.map(({ item }) => item);
   const now = batch.at(-1)?.now ?? new Date(0);
-  try {
-    return await applyOnLane(database, { items, now, waits: false });
-  } catch (error) {
-    if (hasState(error, UNFIT)) return applyOneByOne(database, batch);
-    if (!hasState(error, CONTENTION)) throw error;
-  }
   for (let tries = 0; tries < TRIES; tries += 1) {
     try {
-      return await applyOn(database.db, { items, now, waits: true });
+      if (tries === 0) return await applyOnLane(database, { items, now, patience: 0 });
+      return await applyOn(database.db, { items, now, patience: PATIENCE_MS });
     } catch (error) {
-      if (!hasState(error, CONTENTION)) throw error;
+      if (hasState(error, UNFIT) || (hasState(error, LOCKED) && tries > 0)) break;
+      if (!hasState(error, LOCKED) && !hasState(error, COLLISION)) throw error;
     }
   }
   return applyOneByOne(database, batch);
@@ -220,23 +229,24 @@ async function applyOneByOne(database: Database, batch: readonly Waiting[]): Pro
   const verdicts: (Verdict | Error)[] = [];
   for (const { item, now } of batch) {
     try {
-      verdicts.push(...(await applyOnLane(database, { items: [item], now, waits: false })));
+      verdicts.push(...(await applyOnLane(database, { items: [item], now, patience: 0 })));
     } catch (error) {
-      if (hasState(error, CONTENTION)) verdicts.push(new AppError('RETRY_LATER', { retryAfterSeconds: 1 }));
+      const isBusy = hasState(error, LOCKED) || hasState(error, COLLISION);
+      if (isBusy) verdicts.push(new AppError('RETRY_LATER', { retryAfterSeconds: 1 }));
       else verdicts.push(error instanceof Error ? error : new Error(String(error)));
     }
   }
   return verdicts;
 }
 
-const APPLY = 'select apply_credit_movements($1::text::jsonb, $2::timestamptz, $3::boolean)::text as verdicts';
+const APPLY = 'select apply_credit_movements($1::text::jsonb, $2::timestamptz, $3::int)::text as verdicts';
 
-async function applyOnLane(database: Database, { items, now, waits }: Call): Promise<Verdict[]> {
-  return verdictsOf(await database.sql.query<{ verdicts: string }>(APPLY, [numbered(items), now, waits]));
+async function applyOnLane(database: Database, { items, now, patience }: Call): Promise<Verdict[]> {
+  return verdictsOf(await database.sql.query<{ verdicts: string }>(APPLY, [numbered(items), now, patience]));
 }
 
-async function applyOn(db: App['db'], { items, now, waits }: Call): Promise<Verdict[]> {
-  const call = sql`apply_credit_movements(${numbered(items)}::text::jsonb, ${now.toISOString()}::timestamptz, ${waits}::boolean)`;
+async function applyOn(db: App['db'], { items, now, patience }: Call): Promise<Verdict[]> {
+  const call = sql`apply_credit_movements(${numbered(items)}::text::jsonb, ${now.toISOString()}::timestamptz, ${patience}::int)`;
   return verdictsOf(await db.select({ verdicts: sql<string>`verdicts::text` }).from(sql`${call} as verdicts`));
 }
 
