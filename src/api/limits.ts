@@ -90,6 +90,7 @@ function createFieldLimit(app: App, { max, sensitive }: { max: number; sensitive
     const info = { fieldName: field } as Parameters<typeof rateLimit>[0]['info'];
     return rateLimit({ parent: undefined, args: NO_ARGS, context: network, info }, rule).then((refusal) => {
       if (refusal === undefined) return undefined;
+      app.metrics.limiterRefusals.add(sensitive ? 'auth' : 'default');
       return new AppError('RATE_LIMITED', {
         retryAfterSeconds: resets.get(limitKey([network, field])) ?? WINDOW_SECONDS,
       });

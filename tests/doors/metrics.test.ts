@@ -62,3 +62,36 @@ test('answers are counted by route pattern, never by what was asked for', async 
   expect(payload).toMatch(/^credence_http_responses_total\{status="404"\} [2-9]\d/m);
   expect(payload).not.toMatch(/nowhere|swordfish/);
 });
+
+test('what people, services and letters do shows on the page', async () => {
+  const harness = await createHarness({ config: { limits: { authPerMinute: 5, defaultPerMinute: 1_000 } } });
+  const person = await harness.person();
+  const { key } = await harness.service(['credits:grant']);
+  await harness.graphql('{ me { id } }', { token: person.token });
+  await harness.graphql('{ me { id } }');
+  const grant = 'mutation($input: AddCreditsInput!) { addCredits(input: $input) { replayed } }';
+  await harness.graphql(grant, {
+    serviceKey: key,
+    variables: { input: { userId: person.id, amount: 5, idempotencyKey: 'k' } },
+  });
+  const flood = 'mutation { login(input: { identifier: "x", password: "y" }) { __typename } }';
+  for (let at = 0; at < 6; at += 1) await harness.graphql(flood, { ip: '198.51.100.7' });
+  const { payload } = await scrape(harness);
+  await harness.close();
+
+  for (const line of [
+    'credence_session_lookups_total{source="database"} [1-9]',
+    'credence_batch_size_count{batch="sessions"} [1-9]',
+    'credence_batch_size_count{batch="keys"} [1-9]',
+    'credence_letters_total{outcome="sent"} [1-9]',
+    'credence_credit_movements_total{kind="GRANT"} 1',
+    'credence_limiter_refusals_total{limit="auth"} [1-9]',
+    'credence_graphql_errors_total{code="UNAUTHENTICATED"} 1',
+    'credence_graphql_errors_total{code="RATE_LIMITED"} [1-9]',
+    'credence_graphql_field_duration_seconds_count{field="Query.me"} 2',
+    'credence_graphql_operation_duration_seconds_count{kind="mutation"} [1-9]',
+    'credence_hashing_queue_length 0',
+  ]) {
+    expect(payload).toMatch(new RegExp(`^${line.replace(/[{}]/g, '\\$&')}`, 'm'));
+  }
+});

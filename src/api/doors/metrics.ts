@@ -9,6 +9,7 @@ import { outboxAgeSeconds } from '../../modules/mail/outbox.service.js';
 export function mountMetrics(server: FastifyInstance, app: App): void {
   countAnswers(server, app);
   app.metrics.watch('outbox_oldest_letter_seconds', () => outboxAgeSeconds(app));
+  app.metrics.watch('hashing_queue_length', () => app.passwords.waiting());
   server.get('/metrics', async (request, reply) => {
     if (!mayReadInternals(app, request)) {
       if (app.config.metricsToken === undefined) return reply.callNotFound();

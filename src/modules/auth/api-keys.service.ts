@@ -74,10 +74,11 @@ export async function findApiKey(app: App, key: string): Promise<FoundApiKey | u
   if (!isKeyShaped(key, 'key')) return undefined;
   let lookup = lookups.get(app.database);
   if (!lookup) {
-    const { sql } = app.database;
-    lookup = createLookup(
-      async (hashes) => new Map((await sql.query<LookupRow>(LOOKUP, [hashes])).map((row) => [row.key_hash, row])),
-    );
+    const { database, metrics } = app;
+    lookup = createLookup(async (hashes) => {
+      metrics.batchSizes.add('keys', hashes.length);
+      return new Map((await database.sql.query<LookupRow>(LOOKUP, [hashes])).map((row) => [row.key_hash, row]));
+    });
     lookups.set(app.database, lookup);
   }
   const row = await lookup(sha256(key));

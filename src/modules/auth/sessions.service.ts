@@ -161,13 +161,15 @@ const lookups = new WeakMap<App['database'], (id: string) => Promise<LookupRow |
 export async function findSession(app: App, sessionId: string): Promise<LiveSession | undefined> {
   let lookup = lookups.get(app.database);
   if (!lookup) {
-    const { sql: lane } = app.database;
-    lookup = createLookup(
-      async (ids) => new Map((await lane.query<LookupRow>(LOOKUP, [ids])).map((row) => [row.session_id, row])),
-    );
+    const { database, metrics } = app;
+    lookup = createLookup(async (ids) => {
+      metrics.batchSizes.add('sessions', ids.length);
+      return new Map((await database.sql.query<LookupRow>(LOOKUP, [ids])).map((row) => [row.session_id, row]));
+    });
     lookups.set(app.database, lookup);
   }
   const row = await lookup(sessionId);
+  app.metrics.sessionLookups.add(row ? 'database' : 'missing');
   return row && toLiveSession(row, app.now());
 }
 

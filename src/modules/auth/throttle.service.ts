@@ -99,6 +99,7 @@ export async function beginAttempt(
   const [counted] = await app.sql.query<{ failures: number; first_at: Date }>(COUNT_NETWORK, [network, now]);
   if (counted && counted.failures > PER_NETWORK_A_MINUTE) {
     const retryAfterSeconds = Math.max(1, Math.ceil((counted.first_at.getTime() + 60_000 - now.getTime()) / 1000));
+    app.metrics.limiterRefusals.add('throttle');
     throw new AppError('RATE_LIMITED', { retryAfterSeconds });
   }
   const base = account
