@@ -20,7 +20,7 @@ function setCookie(answer: Answer): string | undefined {
   return Array.isArray(header) ? header[0] : (header as string | undefined);
 }
 
-const valueOf = (cookie: string | undefined) => cookie?.slice(NAME.length + 1).split(';')[0] ?? '';
+const tokenIn = (cookie: string | undefined) => cookie?.slice(NAME.length + 1).split(';')[0] ?? '';
 const withCookie = (value: string) => ({ headers: { cookie: `${NAME}=${value}` } });
 
 async function newcomer(): Promise<{ username: string; token: string; cookie: string }> {
@@ -29,7 +29,7 @@ async function newcomer(): Promise<{ username: string; token: string; cookie: st
   const register = `mutation($input: RegisterInput!) { register(input: $input) { accessToken refreshToken } }`;
   const answer = await h.graphql(register, { ip: freshIp(), variables: { input } });
   expect(answer.data.register.refreshToken).toBeNull();
-  return { username, token: answer.data.register.accessToken, cookie: valueOf(setCookie(answer)) };
+  return { username, token: answer.data.register.accessToken, cookie: tokenIn(setCookie(answer)) };
 }
 
 describe('with REFRESH_COOKIE=true', () => {
@@ -49,7 +49,7 @@ describe('with REFRESH_COOKIE=true', () => {
     const { cookie } = await newcomer();
     const answer = await refresh(h, undefined, withCookie(cookie));
     expect(answer.data.refreshToken.refreshToken).toBeNull();
-    const moved = valueOf(setCookie(answer));
+    const moved = tokenIn(setCookie(answer));
     expect(moved).toMatch(/^crd_rt_/);
     expect(moved).not.toBe(cookie);
     expect((await refresh(h, undefined, withCookie(moved))).errors).toBeUndefined();
@@ -72,7 +72,7 @@ describe('with REFRESH_COOKIE=true', () => {
   it('gives every one of twenty tabs the same cookie, and a losing answer clears none', async () => {
     const { cookie } = await newcomer();
     const answers = await Promise.all(Array.from({ length: 20 }, () => refresh(h, undefined, withCookie(cookie))));
-    expect(new Set(answers.map((answer) => valueOf(setCookie(answer)))).size).toBe(1);
+    expect(new Set(answers.map((answer) => tokenIn(setCookie(answer)))).size).toBe(1);
     // A tab that was asleep for longer than the grace loses; the cookie, shared with the others, is left alone.
     h.clock.advance(21 * SECOND);
     const late = await refresh(h, undefined, withCookie(cookie));

@@ -55,15 +55,18 @@ describe('refreshToken', () => {
     expect(await next(second)).not.toBe(second);
   });
 
-  it.each([100, 20])('gives %i refreshes at once with one token the same successor, and nobody is signed out', async (count) => {
-    const person = await h.person();
-    const answers = await Promise.all(Array.from({ length: count }, () => refresh(h, person.refreshToken)));
-    expect(codes(answers)).toEqual([undefined]);
-    expect(successors(answers)).toHaveLength(1);
-    for (const answer of answers) expect(await isSignedIn(h, answer.data.refreshToken.accessToken)).toBe(true);
-    await next(successors(answers)[0] as string);
-    expect(await actionsOf(h, person.token)).not.toContain('session.reuse_detected');
-  });
+  it.each([100, 20])(
+    'gives %i refreshes at once with one token the same successor, and nobody is signed out',
+    async (count) => {
+      const person = await h.person();
+      const answers = await Promise.all(Array.from({ length: count }, () => refresh(h, person.refreshToken)));
+      expect(codes(answers)).toEqual([undefined]);
+      expect(successors(answers)).toHaveLength(1);
+      for (const answer of answers) expect(await isSignedIn(h, answer.data.refreshToken.accessToken)).toBe(true);
+      await next(successors(answers)[0] as string);
+      expect(await actionsOf(h, person.token)).not.toContain('session.reuse_detected');
+    },
+  );
 
   it('ends the session when a token older than that comes back, for the thief and the owner, and mails', async () => {
     const person = await h.person();
@@ -72,7 +75,8 @@ describe('refreshToken', () => {
     const { token } = await signIn(h, { identifier: person.username });
     const stolen = await refresh(h, person.refreshToken, { ip: '203.0.113.9' });
     expect([stolen.status, stolen.code]).toEqual([401, 'TOKEN_INVALID']);
-    for (const late of [person.refreshToken, second, third]) expect((await refresh(h, late)).code).toBe('TOKEN_INVALID');
+    for (const late of [person.refreshToken, second, third])
+      expect((await refresh(h, late)).code).toBe('TOKEN_INVALID');
     expect(await isSignedIn(h, person.token)).toBe(false);
     // The other session has nothing to do with it.
     expect(await isSignedIn(h, token)).toBe(true);
@@ -159,7 +163,11 @@ describe('refreshToken', () => {
     const second = await next(person.refreshToken);
     await h.app.db
       .update(users)
-      .set({ status: 'SUSPENDED', suspendedAt: h.clock.now(), suspendedUntil: new Date(h.clock.now().getTime() + HOUR) })
+      .set({
+        status: 'SUSPENDED',
+        suspendedAt: h.clock.now(),
+        suspendedUntil: new Date(h.clock.now().getTime() + HOUR),
+      })
       .where(eq(users.id, person.id));
     for (const token of [second, person.refreshToken]) {
       const answer = await refresh(h, token);
@@ -200,7 +208,8 @@ describe('refreshToken', () => {
   });
 
   it('may stand once in an operation', async () => {
-    const twice = 'mutation { a: refreshToken(refreshToken: "x") { accessToken } b: refreshToken(refreshToken: "x") { accessToken } }';
+    const twice =
+      'mutation { a: refreshToken(refreshToken: "x") { accessToken } b: refreshToken(refreshToken: "x") { accessToken } }';
     expect((await h.graphql(twice)).code).toBe('GRAPHQL_VALIDATION_FAILED');
   });
 });

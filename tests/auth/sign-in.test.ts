@@ -232,7 +232,9 @@ describe('guessing', () => {
 
   it('counts an IPv6 network of 64 bits as one', async () => {
     const answers = await Promise.all(
-      Array.from({ length: 31 }, (_, index) => login(h, { identifier: `six${index}` }, { ip: `2001:db8:9:9::${index + 1}` })),
+      Array.from({ length: 31 }, (_, index) =>
+        login(h, { identifier: `six${index}` }, { ip: `2001:db8:9:9::${index + 1}` }),
+      ),
     );
     expect(answers.filter((answer) => answer.code === 'RATE_LIMITED')).toHaveLength(1);
   });
