@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createMailbox } from '../../src/core/mailbox.js';
 import { createHarness, type Harness, PASSWORD } from '../support/harness.js';
 
@@ -27,6 +27,9 @@ const ARGS = [
   '--disable-component-update',
   '--disable-sync',
 ];
+
+// A browser on a busy machine takes its time.
+vi.setConfig({ testTimeout: 90_000 });
 
 describe.skipIf(!executablePath)('the playground in Chromium', () => {
   let browser: Browser;
@@ -73,8 +76,8 @@ describe.skipIf(!executablePath)('the playground in Chromium', () => {
   });
 
   /** Verified with the letter in the mailbox, which the playground reads too. */
-  async function verifiedPerson() {
-    const person = await harness.person({ verified: false });
+  async function verifiedPerson(username: string) {
+    const person = await harness.person({ verified: false, username });
     await harness.letters();
     const [link] = (await mailbox.list()).find(({ to }) => to === person.email)?.links ?? [];
     const token = new URL(link ?? '').searchParams.get('token');
@@ -92,7 +95,7 @@ describe.skipIf(!executablePath)('the playground in Chromium', () => {
     await page.locator('.graphiql-tab-active', { hasText: operation }).waitFor();
     await page.getByRole('button', { name: /Execute query/ }).click();
     const result = page.locator('.result-window', { hasText: expected });
-    await result.waitFor({ timeout: 10_000 }).catch(async () => {
+    await result.waitFor({ timeout: 20_000 }).catch(async () => {
       throw new Error(
         `${operation} did not answer with ${expected} but: ${await page.locator('.result-window').innerText()}`,
       );
@@ -125,7 +128,7 @@ describe.skipIf(!executablePath)('the playground in Chromium', () => {
       'users:read',
     ]);
     const admin = await harness.admin(['users:read', 'users:write']);
-    const person = await verifiedPerson();
+    const person = await verifiedPerson('grace');
     await chooseRole('Service');
     await page.getByLabel('serviceKey').fill(key);
     await page.getByLabel('accessToken').fill(person.token);
@@ -161,7 +164,7 @@ describe.skipIf(!executablePath)('the playground in Chromium', () => {
   });
 
   test('headers can be written by hand', async () => {
-    const person = await verifiedPerson();
+    const person = await verifiedPerson('joan');
     await page.getByRole('button', { name: 'Headers' }).click();
     await write('Headers', JSON.stringify({ Authorization: `Bearer ${person.token}` }));
     await write('Query Editor', '{ me { username } }');
@@ -171,7 +174,7 @@ describe.skipIf(!executablePath)('the playground in Chromium', () => {
   });
 
   test('nothing stays behind: no token, nor anything else, is in storage that outlives the tab', async () => {
-    const { token } = await verifiedPerson();
+    const { token } = await verifiedPerson('mary');
     await chooseRole('Service');
     await page.getByLabel('accessToken').fill(token);
     await page.reload();

@@ -12,6 +12,7 @@ const DATABASE_MS = 1_000;
 const LOOP_DELAY_MS = 250;
 const PROBE_MS = 10;
 const WINDOW_MS = 60_000;
+const RESOLUTION_MS = 20;
 
 type LoopDelay = ReturnType<typeof monitorEventLoopDelay>;
 type Check = 'draining' | 'database' | 'migrations' | 'eventLoop';
@@ -80,7 +81,7 @@ async function isLoopResponsive(): Promise<boolean> {
 
 /** The distribution of delays over the last minute at most. */
 function watchLoop(server: FastifyInstance): LoopDelay {
-  const delay = monitorEventLoopDelay({ resolution: 20 });
+  const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   delay.enable();
   const renewing = setInterval(() => delay.reset(), WINDOW_MS).unref();
   server.addHook('onClose', async () => {
@@ -93,7 +94,8 @@ function watchLoop(server: FastifyInstance): LoopDelay {
 async function details(app: App, { loopDelay, failed }: { loopDelay: LoopDelay; failed: Check[] }) {
   const { database, dataDir } = app.config;
   const memory = process.memoryUsage();
-  const milliseconds = (nanoseconds: number) => Math.round(nanoseconds / 1e4) / 100;
+  // Node counts from one sample to the next, so an idle loop shows the resolution itself.
+  const milliseconds = (nanoseconds: number) => Math.max(0, Math.round(nanoseconds / 1e4 - RESOLUTION_MS * 100) / 100);
   return {
     version: packageVersion(),
     uptimeSeconds: Math.floor(process.uptime()),

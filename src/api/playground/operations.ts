@@ -541,6 +541,15 @@ mutation AdminLogin($input: AdminLoginInput!) {
       variables: { input: { identifier: 'admin', password: '' } },
     },
     {
+      name: 'AdminMe',
+      about: 'Who I am and what I may.',
+      query: `# Who is signed in, and what they may
+# do.
+query AdminMe {
+  adminMe { id username permissions }
+}`,
+    },
+    {
       name: 'Users',
       about: 'Finds people.',
       query: `# Finds people by user name or email
@@ -651,15 +660,6 @@ query LedgerHealth {
     brokenAccounts
     checkedAt
   }
-}`,
-    },
-    {
-      name: 'AdminMe',
-      about: 'Who I am and what I may.',
-      query: `# Who is signed in, and what they may
-# do.
-query AdminMe {
-  adminMe { id username permissions }
 }`,
     },
   ],
