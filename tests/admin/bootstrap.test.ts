@@ -113,10 +113,13 @@ describe('a configuration that cannot be used', () => {
     expect([await app.db.$count(admins), await app.db.$count(serviceKeys)]).not.toContain(2);
   });
 
-  it('all complaints about the admin come at once', async () => {
-    const app = await start({ firstAdmin: { username: '!', email: '!', password: '!' } });
+  it('all complaints come at once', async () => {
+    const app = await start({
+      firstAdmin: { username: '!', email: '!', password: '!' },
+      firstServiceKey: '!' as never,
+    });
     const error = (await bootstrap(app).catch((thrown: unknown) => thrown)) as ConfigError;
-    expect(error.complaints).toHaveLength(3);
+    expect(error.complaints).toHaveLength(4);
     expect(await app.db.$count(admins)).toBe(0);
   });
 });

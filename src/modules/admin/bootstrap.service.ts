@@ -32,7 +32,10 @@ const FIRST_SERVICE = 'default';
  * @throws ConfigError when ADMIN_PASSWORD, ADMIN_USERNAME, ADMIN_EMAIL or INTERNAL_SERVICE_KEY cannot be used
  */
 export async function bootstrap(app: App): Promise<Bootstrapped> {
-  const adminPassword = await createFirstAdmin(app);
+  const needsAdmin = (await app.db.$count(admins)) === 0;
+  const complaints = [...complaintsAboutKey(app), ...(needsAdmin ? await complaintsAboutAdmin(app) : [])];
+  if (complaints.length > 0) throw new ConfigError(complaints);
+  const adminPassword = needsAdmin ? await createFirstAdmin(app) : undefined;
   const serviceKey = await createFirstService(app);
   return {
     adminUsername: app.config.firstAdmin.username,
@@ -41,13 +44,42 @@ export async function bootstrap(app: App): Promise<Bootstrapped> {
   };
 }
 
+function complaintsAboutKey({ config: { firstServiceKey } }: App): string[] {
+  if (firstServiceKey === undefined || isKeyShaped(firstServiceKey, 'svc')) return [];
+  return [
+    'INTERNAL_SERVICE_KEY must be a service key: "crd_svc_", 43 random characters and 6 of checksum. ' +
+      'Make one with "node dist/main.js service-key", or leave it empty: the first start makes one and prints it.',
+  ];
+}
+
+/** The password, if one is set, has to satisfy the policy like any other (P16). */
+async function complaintsAboutAdmin(app: App): Promise<string[]> {
+  const { username, email, password } = app.config.firstAdmin;
+  const complaints: string[] = [];
+  const check = async (name: string, work: () => unknown) => {
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      const problems = Object.values((error.extensions.fields ?? {}) as Record<string, string>);
+      complaints.push(`${name} cannot be used: ${problems.join('; ') || error.message}.`);
+    }
+  };
+  await check('ADMIN_USERNAME', () => requireUsername(username));
+  await check('ADMIN_EMAIL', () => requireEmail(email));
+  if (password === undefined) return complaints;
+  const policy = { minLength: app.config.passwords.minLength, context: [username, email] };
+  await check('ADMIN_PASSWORD', () => requirePassword(password, policy));
+  return complaints;
+}
+
 /** Answers the password when it was generated. */
 async function createFirstAdmin(app: App): Promise<string | undefined> {
-  if ((await app.db.$count(admins)) > 0) return undefined;
-  const identity = await requireFirstAdmin(app);
-  const generated = app.config.firstAdmin.password === undefined ? randomBytes(18).toString('base64url') : undefined;
+  const { username, email, password } = app.config.firstAdmin;
+  const identity = { ...requireUsername(username), ...requireEmail(email) };
+  const generated = password === undefined ? randomBytes(18).toString('base64url') : undefined;
   // Before the lock: hashing takes long, and the lock is waited for by every other instance.
-  const passwordHash = await app.passwords.hash(app.config.firstAdmin.password ?? generated ?? '');
+  const passwordHash = await app.passwords.hash(password ?? generated ?? '');
   const made = await transact(app, async (app) => {
     await lockFirst(app, 'first-admin');
     if ((await app.db.$count(admins)) > 0) return false;
@@ -66,39 +98,9 @@ async function createFirstAdmin(app: App): Promise<string | undefined> {
   return made ? generated : undefined;
 }
 
-/** Username and address of the first admin; the password, if one is set, has to satisfy the policy (P16). */
-async function requireFirstAdmin(app: App) {
-  const { username, email, password } = app.config.firstAdmin;
-  const complaints: string[] = [];
-  const checked = async <T>(name: string, check: () => T | Promise<T>): Promise<T | undefined> => {
-    try {
-      return await check();
-    } catch (error) {
-      if (!(error instanceof AppError)) throw error;
-      const problems = Object.values((error.extensions.fields ?? {}) as Record<string, string>);
-      complaints.push(`${name} cannot be used: ${problems.join('; ') || error.message}`);
-      return undefined;
-    }
-  };
-  const names = await checked('ADMIN_USERNAME', () => requireUsername(username));
-  const address = await checked('ADMIN_EMAIL', () => requireEmail(email));
-  if (password !== undefined) {
-    const policy = { minLength: app.config.passwords.minLength, context: [username, email] };
-    await checked('ADMIN_PASSWORD', () => requirePassword(password, policy));
-  }
-  if (complaints.length > 0 || !names || !address) throw new ConfigError(complaints);
-  return { ...names, ...address };
-}
-
 /** Answers the key when it was generated. */
 async function createFirstService(app: App): Promise<string | undefined> {
   const given = app.config.firstServiceKey;
-  if (given !== undefined && !isKeyShaped(given, 'svc')) {
-    throw new ConfigError([
-      'INTERNAL_SERVICE_KEY must be a service key: "crd_svc_", 43 random characters and 6 of checksum. ' +
-        'Make one with "node dist/main.js service-key", or leave it empty: the first start makes one and prints it.',
-    ]);
-  }
   if ((await app.db.$count(services)) > 0) return undefined;
   const key = given ?? makeKey('svc');
   const made = await transact(app, async (app) => {
