@@ -75,7 +75,9 @@ function within(scope: Scope, open: Opener, work: (tx: InnerClient) => Promise<u
       connection.noteLoss(error);
       reject(error);
     });
-    opened.then(answered, answered);
+    // Whichever watch is on by then: the body has put another in the place of the first.
+    const done = () => answered();
+    opened.then(done, done);
   });
 }
 
