@@ -1,0 +1,175 @@
+// What the hot paths cost at least: the same statements and the same token check on bare node:http, without GraphQL,
+// guards, limits, context, request ids or security headers. Look-ups of one turn share a statement and movements that
+// wait share a commit, like the product's.
+import { createHash, createHmac, randomBytes, randomUUID } from 'node:crypto';
+import { createLocalJWKSet, generateKeyPair, type JSONWebKeySet, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import { type Body, listen } from './listen.ts';
+import { batched, openRawSql } from './raw-sql.ts';
+
+const query = await openRawSql();
+const keySet = createLocalJWKSet(JSON.parse(process.env.JWKS ?? '{"keys":[]}') as JSONWebKeySet);
+const verified = new Map<string, JWTPayload>();
+
+const findKey = batched(query, {
+  text: `select k.key_hash, k.id as key_id, s.id as service_id, s.name, s.scopes, k.expires_at
+           from service_keys k join services s on s.id = k.service_id
+          where k.key_hash = any($1::text[]) and s.disabled_at is null`,
+  key: 'key_hash',
+});
+const findSession = batched(query, {
+  text: `select s.id as session_id, s.user_id, coalesce(s.user_id, s.admin_id) as account_id,
+                coalesce(u.username, a.username) as username, coalesce(u.email, a.email) as email,
+                (s.admin_id is not null or u.email_verified_at is not null) as email_verified,
+                u.plan_code, u.time_zone, a.permissions, s.authenticated_at, s.revoked_at, s.expires_at,
+                coalesce(u.suspended_at, a.disabled_at) as suspended_at, u.suspended_until
+           from sessions s left join users u on u.id = s.user_id left join admins a on a.id = s.admin_id
+          where s.id = any($1::uuid[])`,
+  key: 'session_id',
+});
+const findUser = batched(query, { text: 'select * from users where id = any($1::uuid[])', key: 'id' });
+
+async function requireService(key: string | undefined) {
+  const service = await findKey(hashOf(key ?? ''));
+  if (service === undefined) throw new Error('not a service');
+  return service;
+}
+
+async function sessionOf(token: string) {
+  let claims = verified.get(token);
+  if (claims === undefined) {
+    ({ payload: claims } = await jwtVerify(token, keySet));
+    verified.set(token, claims);
+  }
+  const now = Date.now();
+  if ((claims.exp ?? 0) * 1_000 < now) throw new Error('expired');
+  const session = await findSession(String(claims.sid));
+  if (session === undefined || session.revoked_at || session.suspended_at || session.expires_at.getTime() < now) {
+    throw new Error('ended');
+  }
+  return { session, claims };
+}
+
+async function validateToken(token: string) {
+  const { session, claims } = await sessionOf(token);
+  return {
+    valid: true,
+    code: 'VALID',
+    kind: 'USER',
+    expiresAt: new Date((claims.exp ?? 0) * 1_000).toISOString(),
+    user: { id: session.user_id, username: session.username, email: session.email, emailVerified: session.email_verified },
+    sessionId: session.session_id,
+  };
+}
+
+async function me(authorization: string | undefined) {
+  const { session } = await sessionOf((authorization ?? '').slice('Bearer '.length));
+  const { id, username, email, email_verified_at } = await findUser(session.user_id);
+  return { id, username, email, emailVerified: email_verified_at !== null };
+}
+
+const ROTATE = `
+  update sessions s
+     set previous_hash = case when s.refresh_hash = $2 then $2 else s.previous_hash end,
+         refresh_hash = case when s.refresh_hash = $2 then $3 else s.refresh_hash end,
+         rotated_at = case when s.refresh_hash = $2 then $4::timestamptz else s.rotated_at end,
+         expires_at = least(s.ends_at, $4::timestamptz + interval '30 days'),
+         last_used_at = $4::timestamptz, ip = $5, user_agent = $6
+    from sessions o
+    left join users u on u.id = o.user_id
+    left join admins a on a.id = o.admin_id
+   where s.id = $1 and o.id = s.id and s.revoked_at is null and s.expires_at > $4::timestamptz
+     and (s.refresh_hash = $2 or (s.previous_hash = $2 and s.rotated_at > $4::timestamptz - interval '20 seconds'))
+     and (u.id is null or u.suspended_at is null or u.suspended_until <= $4::timestamptz)
+     and (a.id is null or a.disabled_at is null)
+  returning s.id as session_id, coalesce(u.id, a.id) as account_id, coalesce(u.username, a.username) as username`;
+
+const hashOf = (text: string) => createHash('sha256').update(text).digest('hex');
+const { privateKey } = await generateKeyPair('EdDSA');
+const chainKey = randomBytes(32);
+
+/** A chain of tokens like the product's: each names its session, and the next is an HMAC of it. */
+async function refresh(token: string) {
+  const bytes = Buffer.from(token.slice('crd_rt_'.length), 'base64url');
+  const hex = bytes.toString('hex', 0, 16);
+  const sessionId = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  const secret = createHmac('sha256', chainKey).update(bytes).digest();
+  const next = `crd_rt_${Buffer.concat([bytes.subarray(0, 16), secret]).toString('base64url')}`;
+  const now = new Date().toISOString();
+  const [row] = await query(ROTATE, [sessionId, hashOf(token), hashOf(next), now, '127.0.0.1', null]);
+  if (row === undefined) throw new Error('refused');
+  const user = await findUser(row.account_id);
+  const accessToken = await new SignJWT({ kind: 'user', sid: sessionId, username: row.username })
+    .setProtectedHeader({ alg: 'EdDSA', kid: 'bench', typ: 'at+jwt' })
+    .setIssuer('https://bench.example.com')
+    .setAudience('https://bench.example.com')
+    .setSubject(row.account_id)
+    .setJti(randomUUID())
+    .setIssuedAt()
+    .setExpirationTime('1h')
+    .sign(privateKey);
+  return { accessToken, refreshToken: next, user: { id: user.id } };
+}
+
+let waiting: { item: Record<string, unknown>; settle: PromiseWithResolvers<Verdict> }[] = [];
+let isBusy = false;
+
+interface Verdict {
+  readonly code: string | null;
+  readonly replayed: boolean;
+  readonly answer: { balance: number; held: number };
+}
+
+/** Movements that arrive while one batch is under way go together in the next. */
+async function applyWaiting(): Promise<void> {
+  isBusy = waiting.length > 0;
+  if (!isBusy) return;
+  const batch = waiting.slice(0, 200);
+  waiting = waiting.slice(200);
+  const items = JSON.stringify(batch.map(({ item }, index) => ({ ...item, n: index + 1 })));
+  const apply = 'select apply_credit_movements($1::text::jsonb, $2::timestamptz, $3::int)::text as verdicts';
+  const rows = await query(apply, [items, new Date().toISOString(), '0']);
+  const verdicts = JSON.parse(rows[0].verdicts) as Verdict[];
+  void applyWaiting();
+  batch.forEach(({ settle }, index) => {
+    settle.resolve(verdicts[index] as Verdict);
+  });
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: what a client sent.
+async function spend(input: any, serviceId: string) {
+  const id = randomUUID();
+  const { userId: user_id, amount, description, idempotencyKey: key } = input;
+  const fingerprint = hashOf(JSON.stringify([user_id, amount, description]));
+  const who = { actor_kind: 'SERVICE', actor_id: serviceId, scope: `SERVICE:${serviceId}:USE` };
+  const item = { id, operation: 'USE', kind: 'USE', user_id, amount, description, key, fingerprint, ...who };
+  const settle = Promise.withResolvers<Verdict>();
+  waiting.push({ item, settle });
+  if (!isBusy) void applyWaiting();
+  const { code, replayed, answer } = await settle.promise;
+  if (code !== null) throw new Error(code);
+  const { balance, held } = answer;
+  return {
+    transaction: { id, kind: 'USE', amount: -amount, balanceAfter: balance },
+    account: { balance, held, available: balance - held },
+    replayed,
+  };
+}
+
+const handlers: Record<string, (body: Body, headers: NodeJS.Dict<string | string[]>) => Promise<unknown>> = {
+  async validateToken({ variables }, headers) {
+    await requireService(headers['x-api-key'] as string);
+    return { validateToken: await validateToken(variables.token) };
+  },
+  async me(_, headers) {
+    return { me: await me(headers.authorization as string) };
+  },
+  async refreshToken({ variables }) {
+    return { refreshToken: await refresh(variables.token) };
+  },
+  async useCredits({ variables }, headers) {
+    const service = await requireService(headers['x-api-key'] as string);
+    return { useCredits: await spend(variables.input, service.service_id) };
+  },
+};
+
+listen(async (body, { url = '', headers }) => ({ data: await handlers[url.slice(1)]?.(body, headers) }));
