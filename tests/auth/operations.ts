@@ -129,6 +129,14 @@ export function recoverAccount(
   return h.graphql(query, { ip: freshIp(), ...call, variables: { input: { newPassword: NEW_PASSWORD, ...input } } });
 }
 
+/** A machine that is too busy says so and asks to come back; that is no verdict on what was sent. */
+const BUSY: readonly unknown[] = ['RETRY_LATER', 'DATABASE_UNAVAILABLE'];
+
+/** The different codes among the answers, `undefined` for those that worked. */
+export function verdicts(answers: readonly Answer[]): Set<string | undefined> {
+  return new Set(answers.map((answer) => answer.code).filter((code) => !BUSY.includes(code)));
+}
+
 export const SECOND = 1_000;
 export const MINUTE = 60 * SECOND;
 export const HOUR = 60 * MINUTE;

@@ -21,6 +21,7 @@ import {
   resetPassword,
   SECOND,
   signIn,
+  verdicts,
 } from './operations.js';
 
 let h: Harness;
@@ -123,7 +124,7 @@ describe('resetPassword', () => {
     const token = await resetToken(person.email);
     const answers = await Promise.all(Array.from({ length: 50 }, () => resetPassword(h, token)));
     expect(answers.filter((answer) => answer.errors === undefined)).toHaveLength(1);
-    for (const { code } of answers) expect([undefined, 'TOKEN_INVALID', 'RETRY_LATER']).toContain(code);
+    expect(verdicts(answers)).toEqual(new Set([undefined, 'TOKEN_INVALID']));
     const { token: session } = await signIn(h, { identifier: person.username, password: NEW_PASSWORD });
     expect((await actionsOf(h, session)).filter((action) => action === 'user.password_reset')).toHaveLength(1);
   });

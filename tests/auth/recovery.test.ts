@@ -14,6 +14,7 @@ import {
   refresh,
   SECOND,
   signIn,
+  verdicts,
 } from './operations.js';
 
 let h: Harness;
@@ -163,7 +164,7 @@ describe('recoverAccount', () => {
       Array.from({ length: 50 }, () => recoverAccount(h, { identifier: person.username, phrase })),
     );
     expect(answers.filter((answer) => answer.errors === undefined)).toHaveLength(1);
-    for (const { code } of answers) expect([undefined, 'INVALID_CREDENTIALS', 'RETRY_LATER']).toContain(code);
+    expect(verdicts(answers)).toEqual(new Set([undefined, 'INVALID_CREDENTIALS']));
   });
 
   it('applies the policy without using the phrase up', async () => {
