@@ -76,7 +76,7 @@ describe('who imports whom', () => {
       const [from, to] = [moduleOf(entry.from), moduleOf(entry.to)];
       if (!from || !to || from === to) return false;
       if (kindOf(entry.from) === 'table' && kindOf(entry.to) === 'table') return false;
-      // Passwords of every kind of account are read and written in one place (docs/decisions/0004).
+      // Passwords of every kind of account are read and written in one place (docs/decisions/0006).
       if (entry.from === 'src/modules/auth/credentials.service.ts' && entry.to === 'src/modules/admin/admin.table.ts')
         return false;
       return !MODULES[from]?.includes(to);
