@@ -59,7 +59,7 @@ describe('consumeConversation', () => {
   });
 
   it('starts anew at midnight, without a job', async () => {
-    h.clock.set(new Date('2031-05-05T23:59:50Z'));
+    h.clock.set(new Date('2031-05-05T23:30:00Z'));
     const { id } = await personWith({ planCode: 'one' });
     expect(await consumed(id)).toMatchObject({ allowed: true, resetsAt: '2031-05-06T00:00:00.000Z' });
     expect((await consumed(id)).allowed).toBe(false);
@@ -69,7 +69,7 @@ describe('consumeConversation', () => {
   });
 
   it.each([
-    ['Pacific/Kiritimati', '2031-05-05T09:59:59Z', '2031-05-05T10:00:00.000Z'],
+    ['Pacific/Kiritimati', '2031-05-05T09:30:00Z', '2031-05-05T10:00:00.000Z'],
     ['Pacific/Kiritimati', '2031-05-05T10:00:01Z', '2031-05-06T10:00:00.000Z'],
     ['America/Los_Angeles', '2031-05-05T12:00:00Z', '2031-05-06T07:00:00.000Z'],
     ['Asia/Kolkata', '2031-05-05T12:00:00Z', '2031-05-05T18:30:00.000Z'],
@@ -84,7 +84,7 @@ describe('consumeConversation', () => {
     h.clock.set(new Date(now));
     expect(await consumed(id)).toMatchObject({ allowed: true, resetsAt });
     expect((await consumed(id)).allowed).toBe(false);
-    h.clock.set(new Date(new Date(resetsAt).getTime() - 2_000));
+    h.clock.set(new Date(new Date(resetsAt).getTime() - 300_000));
     expect(await usageOf(id)).toMatchObject({ used: 1, resetsAt });
     h.clock.set(new Date(new Date(resetsAt).getTime() + 1_000));
     expect((await usageOf(id)).used).toBe(0);
