@@ -22,9 +22,11 @@ async function viewerOfAccessToken(app: App, token: string): Promise<Viewer> {
     return refused(error instanceof AppError && error.code === 'TOKEN_EXPIRED' ? 'TOKEN_EXPIRED' : 'TOKEN_INVALID');
   }
   const session = await findSession(app, claims.sessionId);
-  if (!session || session.revokedAt || session.expiresAt <= app.now()) return refused('UNAUTHENTICATED');
+  if (!session) return refused('UNAUTHENTICATED');
   if (session.accountId !== claims.subject || session.kind !== claims.kind) return refused('TOKEN_INVALID');
+  // Before "ended": a suspension ends the sessions too, and is what the person should be told.
   if (session.suspended) return refused(session.kind === 'user' ? 'ACCOUNT_SUSPENDED' : 'UNAUTHENTICATED');
+  if (session.revokedAt || session.expiresAt <= app.now()) return refused('UNAUTHENTICATED');
   const { accountId: id, sessionId, authenticatedAt } = session;
   if (session.kind === 'admin')
     return { kind: 'admin', id, sessionId, authenticatedAt, permissions: session.permissions ?? [] };

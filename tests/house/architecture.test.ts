@@ -32,7 +32,7 @@ const CONFINED: Record<string, RegExp> = {
   'graphql-shield': /^src\/api\/access\.ts$/,
   'graphql-rate-limit': /^src\/api\/limits\.ts$/,
   'graphql-middleware': /^src\/api\/access\.ts$/,
-  '@apollo/server': /^src\/api\/graphql\.ts$/,
+  '@apollo/server': /^src\/api\/apollo-lane\.ts$/,
   '@as-integrations/fastify': /^src\/api\/graphql\.ts$/,
   fastify: /^src\/api\//,
   'drizzle-orm':
