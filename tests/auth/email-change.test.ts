@@ -1,7 +1,7 @@
 import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { auditEvents } from '../../src/modules/audit/audit.table.js';
-import { users } from '../../src/modules/auth/auth.table.js';
+import { emailTokens, users } from '../../src/modules/auth/auth.table.js';
 import { createHarness, type Harness, PASSWORD, uniqueName } from '../support/harness.js';
 import {
   actionsOf,
@@ -91,6 +91,14 @@ describe('requestEmailChange', () => {
     const person = await h.person();
     expect((await requestEmailChange(h, person.token, person.email)).code).toBe('BAD_USER_INPUT');
     expect((await requestEmailChange(h, person.token, '"a b"@example.com')).code).toBe('BAD_USER_INPUT');
+  });
+
+  it('leaves one link of each kind alive when several changes are asked for at once', async () => {
+    const person = await h.person();
+    await Promise.all([1, 2, 3, 4].map(() => requestEmailChange(h, person.token, newAddress())));
+    const rows = await h.app.db.select().from(emailTokens).where(eq(emailTokens.userId, person.id));
+    const live = rows.filter((row) => !row.usedAt && !row.voidedAt).map((row) => row.purpose);
+    expect(live.sort()).toEqual(['CHANGE_EMAIL', 'UNDO_EMAIL_CHANGE']);
   });
 
   it('is for people with a verified address, and not for admins', async () => {
