@@ -45,7 +45,10 @@ export async function compare(ours: Side, theirs: Side, effort: Effort): Promise
   for (let count = 0; count < effort.turns; count++) {
     pairs.push({ ours: await turn(ours, effort), theirs: await turn(theirs, effort) });
   }
-  const figures = { ours: figuresOf(pairs.map((pair) => pair.ours)), theirs: figuresOf(pairs.map((pair) => pair.theirs)) };
+  const figures = {
+    ours: figuresOf(pairs.map((pair) => pair.ours)),
+    theirs: figuresOf(pairs.map((pair) => pair.theirs)),
+  };
   return {
     ratio: median(pairs.map((pair) => pair.ours.perSecond / pair.theirs.perSecond)),
     cpuRatio: figures.ours.cpuPerThousand / figures.theirs.cpuPerThousand,

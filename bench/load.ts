@@ -32,7 +32,9 @@ export function post(path: string, body: unknown, headers: Record<string, string
   const lines = Object.entries({ host: 'bench', 'content-type': 'application/json', ...headers }).map(
     ([name, value]) => `${name}: ${value}\r\n`,
   );
-  return Buffer.from(`POST ${path} HTTP/1.1\r\n${lines.join('')}content-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`);
+  return Buffer.from(
+    `POST ${path} HTTP/1.1\r\n${lines.join('')}content-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
+  );
 }
 
 /** Sends until the time is over and answers what was answered. Throws at the first answer that is not a plain success. */

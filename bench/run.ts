@@ -46,7 +46,8 @@ function show(value: number): string {
 function line({ row, baseline, ratio, unit = '', cpuRatio, firstLanding, goal, note = '' }: Result): string {
   const target = (wanted: Target | undefined) =>
     wanted === undefined ? '' : 'atLeast' in wanted ? `≥ ${wanted.atLeast}${unit}` : `≤ ${wanted.atMost}${unit}`;
-  const met = goal && isMet(ratio, goal) ? 'goal' : firstLanding && isMet(ratio, firstLanding) ? 'yes' : firstLanding ? 'no' : '';
+  const met =
+    goal && isMet(ratio, goal) ? 'goal' : firstLanding && isMet(ratio, firstLanding) ? 'yes' : firstLanding ? 'no' : '';
   const cpu = cpuRatio === undefined || Number.isNaN(cpuRatio) ? '' : show(cpuRatio);
   return `| ${[row, baseline, `${show(ratio)}${unit}`, cpu, target(firstLanding), target(goal), met, note].join(' | ')} |`;
 }
@@ -63,7 +64,9 @@ async function main(): Promise<void> {
     large: values.large,
     serverUrl,
   };
-  console.log('| | baseline | ratio | CPU ratio | first landing | goal | met | |\n|---|---|---:|---:|---:|---:|---|---|');
+  console.log(
+    '| | baseline | ratio | CPU ratio | first landing | goal | met | |\n|---|---|---:|---:|---:|---:|---|---|',
+  );
   try {
     for (const row of ROWS) {
       if (wanted && !wanted.includes(row.name)) continue;

@@ -95,8 +95,12 @@ async function fill(env: Record<string, string>) {
   const { buildConfig } = await built<typeof import('../src/core/config.js')>('core/config.js');
   const { createApp, closeApp } = await built<typeof import('../src/app.js')>('app.js');
   const { migrate } = await built<typeof import('../src/core/migrations.js')>('core/migrations.js');
-  const { bootstrap } = await built<typeof import('../src/modules/admin/bootstrap.service.js')>('modules/admin/bootstrap.service.js');
-  const { loadSigningKeys } = await built<typeof import('../src/modules/auth/signing-keys.service.js')>('modules/auth/signing-keys.service.js');
+  const { bootstrap } = await built<typeof import('../src/modules/admin/bootstrap.service.js')>(
+    'modules/admin/bootstrap.service.js',
+  );
+  const { loadSigningKeys } = await built<typeof import('../src/modules/auth/signing-keys.service.js')>(
+    'modules/auth/signing-keys.service.js',
+  );
   const { loadEncryptionKey } = await built<typeof import('../src/core/secrets.js')>('core/secrets.js');
   const config = buildConfig(env);
   loadEncryptionKey(config);
@@ -131,7 +135,16 @@ async function addUsers(app: App): Promise<User[]> {
     const rows = made.slice(at, at + 500).map(({ id, username }) => {
       const email = `${username}@example.com`;
       const keys = { username, usernameKey: username, email, emailKey: email };
-      return { id, ...keys, passwordHash, locale: 'en', timeZone: 'UTC', emailVerifiedAt: now, createdAt: now, updatedAt: now };
+      return {
+        id,
+        ...keys,
+        passwordHash,
+        locale: 'en',
+        timeZone: 'UTC',
+        emailVerifiedAt: now,
+        createdAt: now,
+        updatedAt: now,
+      };
     });
     await app.db.insert(users).values(rows);
   }
@@ -139,17 +152,23 @@ async function addUsers(app: App): Promise<User[]> {
 }
 
 async function addCredits(app: App, users: readonly User[]): Promise<void> {
-  const { moveCredits } = await built<typeof import('../src/modules/credits/ledger.service.js')>('modules/credits/ledger.service.js');
+  const { moveCredits } = await built<typeof import('../src/modules/credits/ledger.service.js')>(
+    'modules/credits/ledger.service.js',
+  );
   const { SYSTEM_ACTOR } = await built<typeof import('../src/core/context.js')>('core/context.js');
   const movement = { operation: 'ADD', kind: 'GRANT', amount: 1_000_000, actor: SYSTEM_ACTOR } as const;
   for (let at = 0; at < users.length; at += 1_000) {
     const some = users.slice(at, at + 1_000);
-    await Promise.all(some.map(({ id }) => moveCredits(app, { ...movement, userId: id, idempotencyKey: randomUUID() })));
+    await Promise.all(
+      some.map(({ id }) => moveCredits(app, { ...movement, userId: id, idempotencyKey: randomUUID() })),
+    );
   }
 }
 
 async function openSessions(app: App, users: readonly User[]): Promise<Person[]> {
-  const { openSession } = await built<typeof import('../src/modules/auth/sessions.service.js')>('modules/auth/sessions.service.js');
+  const { openSession } = await built<typeof import('../src/modules/auth/sessions.service.js')>(
+    'modules/auth/sessions.service.js',
+  );
   const { SYSTEM_ACTOR } = await built<typeof import('../src/core/context.js')>('core/context.js');
   const people: Person[] = [];
   for (const user of users) {

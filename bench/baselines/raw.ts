@@ -56,7 +56,12 @@ async function validateToken(token: string) {
     code: 'VALID',
     kind: 'USER',
     expiresAt: new Date((claims.exp ?? 0) * 1_000).toISOString(),
-    user: { id: session.user_id, username: session.username, email: session.email, emailVerified: session.email_verified },
+    user: {
+      id: session.user_id,
+      username: session.username,
+      email: session.email,
+      emailVerified: session.email_verified,
+    },
     sessionId: session.session_id,
   };
 }

@@ -3,7 +3,8 @@ import { post } from '../load.ts';
 import { atLeast, figures, type Row } from './row.ts';
 import { besideRaw } from './tokens.ts';
 
-const REFRESH = 'mutation($token: String!) { refreshToken(refreshToken: $token) { accessToken refreshToken user { id } } }';
+const REFRESH =
+  'mutation($token: String!) { refreshToken(refreshToken: $token) { accessToken refreshToken user { id } } }';
 
 export const refreshToken: Row = {
   name: 'refreshToken',

@@ -37,7 +37,10 @@ const tokenRequests = (world: World, path: string) =>
     post(path, { query: ONE, variables: { token } }, { 'x-api-key': world.serviceKey }),
   );
 
-async function measure({ effort, world: make }: Surroundings, options: { title: string; requests(world: World, path: string): Buffer[]; path: string }): Promise<Result[]> {
+async function measure(
+  { effort, world: make }: Surroundings,
+  options: { title: string; requests(world: World, path: string): Buffer[]; path: string },
+): Promise<Result[]> {
   const world = await make();
   return besideRaw(world, async (server, raw) => {
     const side = (of: Server, path: string): Side => ({
@@ -77,7 +80,9 @@ export const aliases: Row = {
     const names = Array.from({ length: ALIASES }, (_, index) => `t${index}`);
     const query = `query(${names.map((name) => `$${name}: String!`)}) { ${names.map((name) => `${name}: validateToken(token: $${name}) { ${FIELDS} }`).join(' ')} }`;
     const groups = Array.from({ length: world.people.length / ALIASES }, (_, group) => {
-      const variables = Object.fromEntries(names.map((name, index) => [name, world.people[group * ALIASES + index]?.accessToken]));
+      const variables = Object.fromEntries(
+        names.map((name, index) => [name, world.people[group * ALIASES + index]?.accessToken]),
+      );
       return post('/graphql', { query, variables }, { 'x-api-key': world.serviceKey });
     });
     const server = await startServer('Credence', { script: 'dist/main.js', env: world.env });
