@@ -295,6 +295,38 @@ describe('sessions', () => {
     }
   });
 
+  it('are each person’s own, in a list of people that an operator reads', async () => {
+    const people = [await h.person(), await h.person(), await h.person()];
+    await signIn(h, { identifier: people[0]?.username ?? '' });
+    await h.graphql('mutation { createApiKey(input: { name: "k", scopes: ["a:b"] }) { key } }', {
+      token: people[1]?.token,
+    });
+    await h.graphql('mutation { createRecoveryPhrase { phrase } }', { token: people[1]?.token });
+    await h.graphql('mutation { logout { ok } }', { token: people[2]?.token });
+    const operator = await h.admin(['users:read']);
+    const query = `{ users(first: 3) { nodes { id hasRecoveryPhrase
+      sessions(first: 1) { nodes { id } totalCount pageInfo { hasNextPage } }
+      apiKeys { nodes { name } totalCount } securityHistory(first: 1) { nodes { action } totalCount } } } }`;
+    const { data, errors } = await h.graphql(query, { token: operator.token });
+    expect(errors).toBeUndefined();
+    const nodes: { id: string }[] = data.users.nodes;
+    const seen = people.map(({ id }) => nodes.find((node) => node.id === id));
+    const id = expect.any(String);
+    expect(seen).toMatchObject([
+      {
+        hasRecoveryPhrase: false,
+        sessions: { nodes: [{ id }], totalCount: 2, pageInfo: { hasNextPage: true } },
+        apiKeys: { nodes: [], totalCount: 0 },
+      },
+      {
+        hasRecoveryPhrase: true,
+        sessions: { nodes: [{ id }], totalCount: 1, pageInfo: { hasNextPage: false } },
+        apiKeys: { nodes: [{ name: 'k' }], totalCount: 1 },
+      },
+      { hasRecoveryPhrase: false, sessions: { nodes: [], totalCount: 0 }, securityHistory: { nodes: [{}] } },
+    ]);
+  });
+
   it('are nobody else’s to see, whoever shows the person', async () => {
     const person = await h.person({ verified: false });
     const token = await h.tokenFor(person.email, '/verify-email');

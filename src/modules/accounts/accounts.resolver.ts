@@ -1,10 +1,11 @@
 import { Arg, Args, Ctx, FieldResolver, Mutation, Query, Resolver, Root } from 'type-graphql';
 import type { Context } from '../../core/context.js';
+import { loadNestedPage } from '../../core/nested-pages.js';
 import { type Connection, mapConnection } from '../../core/pages.js';
 import { PageArgs } from '../../core/pages.types.js';
 import { EmailAddress } from '../../core/scalars.types.js';
 import { viewerId } from '../../core/viewer.js';
-import { listSecurityHistory } from '../audit/audit.service.js';
+import { securityHistoryOfUsers } from '../audit/audit.service.js';
 import { toUser } from '../auth/auth.present.js';
 import { OkPayload, User, UserPayload } from '../auth/auth.types.js';
 import { getOwnUser } from '../auth/users.service.js';
@@ -68,9 +69,10 @@ export class AccountsResolver {
   })
   async securityHistory(
     @Root() { id }: User,
-    @Ctx() { app }: Context,
+    @Ctx() context: Context,
     @Args(() => PageArgs) page: PageArgs,
   ): Promise<Connection<SecurityEvent>> {
-    return mapConnection(await listSecurityHistory(app, { userId: id, page }), toSecurityEvent);
+    const history = await loadNestedPage(context, { list: securityHistoryOfUsers, parentId: id, page });
+    return mapConnection(history, toSecurityEvent);
   }
 }

@@ -1,11 +1,12 @@
 import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Resolver, Root } from 'type-graphql';
 import type { Context } from '../../core/context.js';
+import { loadNestedPage } from '../../core/nested-pages.js';
 import { type Connection, mapConnection } from '../../core/pages.js';
 import { PageArgs } from '../../core/pages.types.js';
 import { viewerId } from '../../core/viewer.js';
 import { OkPayload, User } from '../auth/auth.types.js';
 import { toApiKey, toApiKeyPayload } from './accounts.present.js';
-import { createApiKey, listApiKeys, revokeApiKey, rotateApiKey } from './api-keys.service.js';
+import { apiKeysOfUsers, createApiKey, revokeApiKey, rotateApiKey } from './api-keys.service.js';
 import {
   type ApiKey,
   ApiKeyConnection,
@@ -44,9 +45,9 @@ export class ApiKeysResolver {
   @FieldResolver(() => ApiKeyConnection, { description: 'Keys that were not revoked, newest first.' })
   async apiKeys(
     @Root() { id }: User,
-    @Ctx() { app }: Context,
+    @Ctx() context: Context,
     @Args(() => PageArgs) page: PageArgs,
   ): Promise<Connection<ApiKey>> {
-    return mapConnection(await listApiKeys(app, { userId: id, page }), toApiKey);
+    return mapConnection(await loadNestedPage(context, { list: apiKeysOfUsers, parentId: id, page }), toApiKey);
   }
 }

@@ -1,14 +1,14 @@
 // Invariants: a key belongs to the person who made it and is theirs alone to see, rotate or revoke (K1, I3); its text
 // is answered once and kept as a SHA-256; a person has at most twenty that live.
-import { and, desc, eq, gt, isNull, or, type SQL } from 'drizzle-orm';
+import { and, eq, gt, isNull, or } from 'drizzle-orm';
 import { newId } from '../../core/columns.js';
 import type { Actor, App } from '../../core/context.js';
 import { transact } from '../../core/database.js';
 import { AppError, badInput } from '../../core/errors.js';
 import { found, requireId } from '../../core/input.js';
 import { OVERLAP_MS } from '../../core/key-overlap.types.js';
+import type { NestedList } from '../../core/nested-pages.js';
 import { parseCidrs } from '../../core/network.js';
-import { type Connection, olderThan, type PageArguments, readPage, toConnection } from '../../core/pages.js';
 import { makeKey, sha256, startOfKey } from '../../core/secrets.js';
 import { type AuditAction, recordAudit } from '../audit/audit.service.js';
 import { type ApiKeyRow, apiKeys, users } from '../auth/auth.table.js';
@@ -67,8 +67,9 @@ function requireIpAllowList(list: readonly string[]): string[] {
   return [...new Set(blocks)];
 }
 
-const isLive = (app: App): SQL | undefined =>
-  and(or(isNull(apiKeys.revokedAt), gt(apiKeys.revokedAt, app.now())), gt(apiKeys.expiresAt, app.now()));
+/** A rotated key carries the moment its overlap ends. */
+const isNotRevoked = (app: App) => or(isNull(apiKeys.revokedAt), gt(apiKeys.revokedAt, app.now()));
+const isLive = (app: App) => and(isNotRevoked(app), gt(apiKeys.expiresAt, app.now()));
 
 /** Counts one after the other, or two calls at once would both find room for the last key. */
 async function requireRoom(app: App, options: { userId: string; max: number }): Promise<void> {
@@ -163,33 +164,21 @@ export async function rotateApiKey(
 export async function revokeApiKey(app: App, options: { userId: string; id: string; actor: Actor }): Promise<void> {
   const { userId, actor } = options;
   await transact(app, async (app) => {
-    const now = app.now();
     const [row] = await app.db
       .update(apiKeys)
-      .set({ revokedAt: now })
-      .where(and(ownKey(options), or(isNull(apiKeys.revokedAt), gt(apiKeys.revokedAt, now))))
+      .set({ revokedAt: app.now() })
+      .where(and(ownKey(options), isNotRevoked(app)))
       .returning({ id: apiKeys.id });
     const target = { kind: 'api_key', id: found(row).id };
     await recordAudit(app, { actor, action: 'api_key.revoked', userId, target });
   });
 }
 
-/** The person's keys that were not revoked, newest first; expired ones too, so that people see why one fails. */
-export async function listApiKeys(
-  app: App,
-  options: { userId: string; page: PageArguments },
-): Promise<Connection<ApiKeyRow>> {
-  const page = readPage(options.page, ['time', 'id']);
-  const mine = and(eq(apiKeys.userId, options.userId), or(isNull(apiKeys.revokedAt), gt(apiKeys.revokedAt, app.now())));
-  const rows = await app.db
-    .select()
-    .from(apiKeys)
-    .where(and(mine, olderThan({ time: apiKeys.createdAt, id: apiKeys.id }, page.after)))
-    .orderBy(desc(apiKeys.createdAt), desc(apiKeys.id))
-    .limit(page.limit + 1);
-  return toConnection(rows, {
-    page,
-    keyOf: (row) => [row.createdAt, row.id],
-    count: () => app.db.$count(apiKeys, mine),
-  });
-}
+/** People's keys that were not revoked; expired ones too, so that people see why one fails. */
+export const apiKeysOfUsers: NestedList<ApiKeyRow> = {
+  table: apiKeys,
+  columns: { parent: apiKeys.userId, time: apiKeys.createdAt, id: apiKeys.id },
+  where: isNotRevoked,
+  parentOf: (row) => row.userId,
+  keyOf: (row) => [row.createdAt, row.id],
+};

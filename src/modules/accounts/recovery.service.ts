@@ -4,6 +4,7 @@ import { and, eq } from 'drizzle-orm';
 import type { Actor, App } from '../../core/context.js';
 import { transact } from '../../core/database.js';
 import { AppError } from '../../core/errors.js';
+import { createRowLookup } from '../../core/lookups.js';
 import { requirePassword } from '../../core/password-policy.js';
 import { canonicalPhrase, makeRecoveryPhrase } from '../../core/recovery-phrase.js';
 import { recordAudit } from '../audit/audit.service.js';
@@ -34,8 +35,13 @@ export async function createRecoveryPhrase(app: App, options: { userId: string; 
   return phrase;
 }
 
+const findPhrase = createRowLookup<{ user_id: string }>(
+  'select user_id from recovery_phrases where user_id = any($1::uuid[])',
+  (row) => row.user_id,
+);
+
 export async function hasRecoveryPhrase(app: App, options: { userId: string }): Promise<boolean> {
-  return (await app.db.$count(recoveryPhrases, eq(recoveryPhrases.userId, options.userId))) > 0;
+  return (await findPhrase(app, options.userId)) !== undefined;
 }
 
 interface Recovery {

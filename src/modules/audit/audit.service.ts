@@ -1,7 +1,6 @@
-import { and, desc, eq } from 'drizzle-orm';
 import { newId } from '../../core/columns.js';
 import type { Actor, App } from '../../core/context.js';
-import { type Connection, olderThan, type PageArguments, readPage, toConnection } from '../../core/pages.js';
+import type { NestedList } from '../../core/nested-pages.js';
 import { type AuditEventRow, auditEvents } from './audit.table.js';
 
 /** What happened. Past tense, `noun.verb`; never renamed, for people filter by it. */
@@ -81,22 +80,10 @@ export async function recordAudit(app: App, entry: AuditEntry): Promise<void> {
   });
 }
 
-/** What concerns one person, newest first. */
-export async function listSecurityHistory(
-  app: App,
-  options: { userId: string; page: PageArguments },
-): Promise<Connection<AuditEventRow>> {
-  const page = readPage(options.page, ['time', 'id']);
-  const mine = eq(auditEvents.userId, options.userId);
-  const rows = await app.db
-    .select()
-    .from(auditEvents)
-    .where(and(mine, olderThan({ time: auditEvents.occurredAt, id: auditEvents.id }, page.after)))
-    .orderBy(desc(auditEvents.occurredAt), desc(auditEvents.id))
-    .limit(page.limit + 1);
-  return toConnection(rows, {
-    page,
-    keyOf: (row) => [row.occurredAt, row.id],
-    count: () => app.db.$count(auditEvents, mine),
-  });
-}
+/** What concerns each person. */
+export const securityHistoryOfUsers: NestedList<AuditEventRow> = {
+  table: auditEvents,
+  columns: { parent: auditEvents.userId, time: auditEvents.occurredAt, id: auditEvents.id },
+  parentOf: (row) => row.userId,
+  keyOf: (row) => [row.occurredAt, row.id],
+};

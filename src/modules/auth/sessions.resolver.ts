@@ -1,11 +1,12 @@
 import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
 import type { Context } from '../../core/context.js';
+import { loadNestedPage } from '../../core/nested-pages.js';
 import { type Connection, mapConnection } from '../../core/pages.js';
 import { PageArgs } from '../../core/pages.types.js';
 import { viewerAccount, viewerSession } from '../../core/viewer.js';
 import { toSession } from './auth.present.js';
 import { OkPayload, User } from './auth.types.js';
-import { getSession, listSessions, revokeOtherSessions, revokeSession } from './sessions.service.js';
+import { getSession, revokeOtherSessions, revokeSession, sessionsOfUsers } from './sessions.service.js';
 import { EndedSessionsPayload, Session, SessionConnection } from './sessions.types.js';
 import { loadPerson } from './users.loaders.js';
 
@@ -44,7 +45,7 @@ export class UserSessionsResolver {
     @Ctx() context: Context,
     @Args(() => PageArgs) page: PageArgs,
   ): Promise<Connection<Session>> {
-    const sessions = await listSessions(context.app, { account: { kind: 'user', id }, page });
+    const sessions = await loadNestedPage(context, { list: sessionsOfUsers, parentId: id, page });
     return mapConnection(sessions, (row) => toSession(row, context));
   }
 }

@@ -1,12 +1,12 @@
 // Invariants: a session belongs to one account of one kind; an ended session never comes back; ending counts for
 // every reader at once, because every reader reads the row.
-import { and, desc, eq, gt, isNull, ne } from 'drizzle-orm';
+import { and, eq, gt, isNull, ne } from 'drizzle-orm';
 import { newId } from '../../core/columns.js';
 import type { Actor, App } from '../../core/context.js';
 import { transact } from '../../core/database.js';
 import { found, requireId } from '../../core/input.js';
 import { createLookup } from '../../core/lookups.js';
-import { type Connection, olderThan, type PageArguments, readPage, toConnection } from '../../core/pages.js';
+import type { NestedList } from '../../core/nested-pages.js';
 import { sha256 } from '../../core/secrets.js';
 import type { TokenKind } from '../../core/tokens.js';
 import { recordAudit } from '../audit/audit.service.js';
@@ -175,32 +175,19 @@ export async function findSession(app: App, sessionId: string): Promise<LiveSess
 
 type AccountRef = Pick<Account, 'kind' | 'id'>;
 
-const liveSessionsOf = (app: App, account: AccountRef) =>
-  and(
-    eq(account.kind === 'user' ? sessions.userId : sessions.adminId, account.id),
-    isNull(sessions.revokedAt),
-    gt(sessions.expiresAt, app.now()),
-  );
+const isLive = (app: App) => and(isNull(sessions.revokedAt), gt(sessions.expiresAt, app.now()));
 
-/** The account's live sessions, newest first. */
-export async function listSessions(
-  app: App,
-  options: { account: AccountRef; page: PageArguments },
-): Promise<Connection<SessionRow>> {
-  const page = readPage(options.page, ['time', 'id']);
-  const live = liveSessionsOf(app, options.account);
-  const rows = await app.db
-    .select()
-    .from(sessions)
-    .where(and(live, olderThan({ time: sessions.createdAt, id: sessions.id }, page.after)))
-    .orderBy(desc(sessions.createdAt), desc(sessions.id))
-    .limit(page.limit + 1);
-  return toConnection(rows, {
-    page,
-    keyOf: (row) => [row.createdAt, row.id],
-    count: () => app.db.$count(sessions, live),
-  });
-}
+const liveSessionsOf = (app: App, account: AccountRef) =>
+  and(eq(account.kind === 'user' ? sessions.userId : sessions.adminId, account.id), isLive(app));
+
+/** The live sessions of people. */
+export const sessionsOfUsers: NestedList<SessionRow> = {
+  table: sessions,
+  columns: { parent: sessions.userId, time: sessions.createdAt, id: sessions.id },
+  where: isLive,
+  parentOf: (row) => row.userId,
+  keyOf: (row) => [row.createdAt, row.id],
+};
 
 /** The account's live session with this id; NOT_FOUND for another's, as for one that never was. */
 export async function getSession(app: App, options: { account: AccountRef; sessionId: string }): Promise<SessionRow> {

@@ -5,7 +5,10 @@ import { canonicalEmail, found } from '../../core/input.js';
 import { createRowLookup } from '../../core/lookups.js';
 import { type UserRow, users } from './auth.table.js';
 
-const findRow = createRowLookup<UserRow>(`select ${selectList(users)} from users where id = any($1::uuid[])`, ({ id }) => id);
+const findRow = createRowLookup<UserRow>(
+  `select ${selectList(users)} from users where id = any($1::uuid[])`,
+  ({ id }) => id,
+);
 
 /** Who is asking for herself: the hot path of `me`. Not for use within a transaction. @throws NOT_FOUND */
 export async function getOwnUser(app: App, id: string): Promise<UserRow> {
