@@ -1,5 +1,6 @@
+import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { emailTokens } from '../../src/modules/auth/auth.table.js';
+import { emailTokens, users } from '../../src/modules/auth/auth.table.js';
 import { type Answer, type Call, createHarness, type Harness, PASSWORD, uniqueName } from '../support/harness.js';
 import { actionsOf, DAY, freshIp, isSignedIn, login, SECOND, signIn, verdicts } from './operations.js';
 
@@ -140,6 +141,14 @@ describe('verifyEmail', () => {
     const answer = await verifyEmail(token);
     expect([answer.status, answer.code]).toEqual([401, 'TOKEN_EXPIRED']);
     await resend(person.email);
+    expect((await verifyEmail(token)).code).toBe('TOKEN_INVALID');
+  });
+
+  it('proves the address that the letter went to, and no other', async () => {
+    const person = await h.person({ verified: false });
+    const token = await h.tokenFor(person.email, '/verify-email');
+    const email = `${uniqueName()}@example.com`;
+    await h.app.db.update(users).set({ email, emailKey: email }).where(eq(users.id, person.id));
     expect((await verifyEmail(token)).code).toBe('TOKEN_INVALID');
   });
 

@@ -1,5 +1,6 @@
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { AppError } from '../../src/core/errors.js';
 import { loginFailures, users } from '../../src/modules/auth/auth.table.js';
 import { createHarness, type Harness, PASSWORD } from '../support/harness.js';
 import {
@@ -219,6 +220,26 @@ describe('guessing', () => {
       .from(loginFailures)
       .where(eq(loginFailures.key, `account:${person.id}`));
     expect(row?.failures).toBe(5);
+  });
+
+  it('is not what it counts when the machine was too busy to look: the guess is given back', async () => {
+    const person = await h.person();
+    const busy = vi.spyOn(h.app.passwords, 'verify').mockRejectedValue(new AppError('RETRY_LATER'));
+    const ip = freshIp();
+    for (let attempt = 0; attempt < 40; attempt += 1) {
+      const answer = await login(h, { identifier: person.username }, { ip });
+      expect([answer.status, answer.code]).toEqual([503, 'RETRY_LATER']);
+    }
+    busy.mockRestore();
+    await signIn(h, { identifier: person.username }, { ip });
+    // Nor does it open what wrong passwords had closed.
+    await useUpGuesses(person.username);
+    h.clock.advance(1 * SECOND);
+    await login(h, { identifier: person.username, password: WRONG });
+    const busyAgain = vi.spyOn(h.app.passwords, 'verify').mockRejectedValue(new AppError('RETRY_LATER'));
+    await login(h, { identifier: person.username });
+    busyAgain.mockRestore();
+    expect((await login(h, { identifier: person.username })).code).toBe('INVALID_CREDENTIALS');
   });
 
   it('lets thirty guesses a minute through from one network, whomever they are at', async () => {

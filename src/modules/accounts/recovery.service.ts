@@ -11,7 +11,7 @@ import { recordAudit } from '../audit/audit.service.js';
 import { recoveryPhrases, type UserRow } from '../auth/auth.table.js';
 import { actingAs, addressOf, getAccount, hashNewPassword, setPassword } from '../auth/credentials.service.js';
 import type { Owner } from '../auth/email-tokens.service.js';
-import { beginAttempt } from '../auth/throttle.service.js';
+import { beginAttempt, compareGuess } from '../auth/throttle.service.js';
 import { findUserByIdentifier } from '../auth/users.service.js';
 import { queueLetter } from '../mail/outbox.service.js';
 
@@ -89,7 +89,7 @@ async function requirePhrase(app: App, options: Recovery): Promise<{ user: UserR
   const account: Owner | undefined = user && { kind: 'user', id: user.id };
   const attempt = await beginAttempt(app, { account, typed: identifier, actor, credential: 'recovery phrase' });
   const [row] = user ? await app.db.select().from(recoveryPhrases).where(eq(recoveryPhrases.userId, user.id)) : [];
-  const { ok } = await app.passwords.verify(phrase, attempt.allowed ? row?.phraseHash : null);
+  const { ok } = await compareGuess(app, { attempt, guess: phrase, stored: row?.phraseHash });
   if (user && row && ok) {
     await attempt.succeeded();
     return { user, phraseHash: row.phraseHash };

@@ -7,7 +7,7 @@ import { AppError } from '../../core/errors.js';
 import { canonicalEmail, found } from '../../core/input.js';
 import { recordAudit } from '../audit/audit.service.js';
 import { type Issued, openSession } from '../auth/sessions.service.js';
-import { beginAttempt } from '../auth/throttle.service.js';
+import { beginAttempt, compareGuess } from '../auth/throttle.service.js';
 import { type AdminRow, admins } from './admin.table.js';
 
 export interface AdminSignedIn {
@@ -45,8 +45,8 @@ export async function adminLogin(
   const account = admin && ({ kind: 'admin', id: admin.id } as const);
   const attempt = await beginAttempt(app, { account, typed: identifier, actor });
   // A blocked attempt, or one at a disabled admin, costs the same hash: time does not tell it from a wrong password.
-  const isOpen = attempt.allowed && admin?.disabledAt === null;
-  const { ok, needsRehash } = await app.passwords.verify(password, isOpen ? admin?.passwordHash : null);
+  const stored = admin?.disabledAt ? null : admin?.passwordHash;
+  const { ok, needsRehash } = await compareGuess(app, { attempt, guess: password, stored });
   if (!ok || !admin) {
     if (admin && attempt.allowed) {
       const target = { kind: 'admin', id: admin.id };

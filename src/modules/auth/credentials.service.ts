@@ -11,7 +11,7 @@ import { recordAudit } from '../audit/audit.service.js';
 import { users } from './auth.table.js';
 import { type Owner, voidEmailTokens } from './email-tokens.service.js';
 import { endSessions, personOf } from './sessions.service.js';
-import { beginAttempt, clearFailures } from './throttle.service.js';
+import { beginAttempt, clearFailures, compareGuess } from './throttle.service.js';
 import { isSuspended } from './users.service.js';
 
 /** What a change of credentials needs to know of an account, whatever its kind. */
@@ -90,7 +90,7 @@ export async function requireOwnPassword(
   const { actor, password } = options;
   const account = await getAccount(app, options.account);
   const attempt = await beginAttempt(app, { account, typed: '', actor });
-  const { ok } = await app.passwords.verify(password, attempt.allowed ? account.passwordHash : null);
+  const { ok } = await compareGuess(app, { attempt, guess: password, stored: account.passwordHash });
   if (!ok) {
     const reason = 'the password was asked for again';
     if (attempt.allowed)

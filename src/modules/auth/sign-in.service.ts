@@ -9,7 +9,7 @@ import { type SessionRow, sessions, type UserRow, users } from './auth.table.js'
 import { requireOwnPassword } from './credentials.service.js';
 import type { Owner } from './email-tokens.service.js';
 import { type Issued, openSession, personOf } from './sessions.service.js';
-import { beginAttempt } from './throttle.service.js';
+import { beginAttempt, compareGuess } from './throttle.service.js';
 import { findUserByIdentifier, getUser, isSuspended } from './users.service.js';
 
 export interface SignedIn {
@@ -33,7 +33,7 @@ export async function login(
   const account: Owner | undefined = user && { kind: 'user', id: user.id };
   const attempt = await beginAttempt(app, { account, typed: identifier, actor });
   // A blocked attempt costs the same hash, so that time does not tell it from a wrong password.
-  const { ok, needsRehash } = await app.passwords.verify(password, attempt.allowed ? user?.passwordHash : null);
+  const { ok, needsRehash } = await compareGuess(app, { attempt, guess: password, stored: user?.passwordHash });
   if (!ok || !user) {
     if (user && attempt.allowed) await recordFailure(app, { user, actor });
     throw new AppError('INVALID_CREDENTIALS');

@@ -2,7 +2,7 @@
 // more than its share (P8). A block looks like a wrong password (P3); a known device has a budget of its own, so
 // that strangers cannot keep the owner out (P5).
 import { createHmac } from 'node:crypto';
-import { and, eq, gt, like, or } from 'drizzle-orm';
+import { and, eq, gt, isNull, like, or } from 'drizzle-orm';
 import type { Actor, App } from '../../core/context.js';
 import { AppError } from '../../core/errors.js';
 import { networkKey } from '../../core/network.js';
@@ -45,9 +45,18 @@ export type Credential = 'password' | 'recovery phrase';
 const keyOf = (accountId: string, credential: Credential) =>
   credential === 'password' ? `account:${accountId}` : `recovery:${accountId}`;
 
+const GIVE_BACK_ACCOUNT = `
+  update login_failures
+     set failures = failures - 1, blocked_until = case when failures = $2 then null else blocked_until end
+   where key = $1 and failures > 0`;
+
+const GIVE_BACK_NETWORK = 'update login_failures set failures = failures - 1 where key = $1 and failures > 1';
+
 export interface Attempt {
   /** False: answer as for a wrong password, whatever was sent. */
   allowed: boolean;
+  /** Nobody looked at it, so it was no guess. */
+  withdraw(): Promise<void>;
   /** The credential was right: the account's counter starts over, and the network gets its guess back. */
   succeeded(): Promise<void>;
 }
@@ -70,7 +79,7 @@ async function isKnownDevice(
       and(
         eq(account.kind === 'user' ? sessions.userId : sessions.adminId, account.id),
         eq(sessions.ip, actor.ip),
-        actor.userAgent ? eq(sessions.userAgent, actor.userAgent) : undefined,
+        actor.userAgent ? eq(sessions.userAgent, actor.userAgent) : isNull(sessions.userAgent),
         gt(sessions.createdAt, since),
       ),
     )
@@ -112,11 +121,33 @@ export async function beginAttempt(
     allowed: row !== undefined,
     async succeeded() {
       await app.sql.query('delete from login_failures where key = any($1)', [[base, key]]);
-      await app.sql.query('update login_failures set failures = failures - 1 where key = $1 and failures > 1', [
-        network,
-      ]);
+      await app.sql.query(GIVE_BACK_NETWORK, [network]);
+    },
+    async withdraw() {
+      if (row) await app.sql.query(GIVE_BACK_ACCOUNT, [key, row.failures]);
+      await app.sql.query(GIVE_BACK_NETWORK, [network]);
     },
   };
+}
+
+/**
+ * Compares a guess with what is stored, or with a decoy of the same cost when there is nothing or the attempt is not
+ * allowed. A guess that the machine is too busy to look at is given back: whoever floods the hashing queue must not
+ * lock out those who come to it meanwhile with the right password.
+ *
+ * @throws RETRY_LATER
+ */
+export async function compareGuess(
+  app: App,
+  options: { attempt: Attempt; guess: string; stored: string | null | undefined },
+): Promise<{ ok: boolean; needsRehash: boolean }> {
+  const { attempt, guess, stored } = options;
+  try {
+    return await app.passwords.verify(guess, attempt.allowed ? stored : null);
+  } catch (error) {
+    await attempt.withdraw();
+    throw error;
+  }
 }
 
 /** Opens the account again: after a reset by mail, or by staff. */
