@@ -108,7 +108,7 @@ function talk(socket: Socket, { script, latencies, isOver }: Talk): Promise<void
 function readAnswer(data: Buffer): { status: number; bodyAt: number } | undefined {
   const end = data.indexOf('\r\n\r\n');
   if (end < 0) return undefined;
-  const head = data.latin1Slice(0, end);
+  const head = data.toString('latin1', 0, end);
   const length = /content-length: (\d+)/i.exec(head)?.[1];
   if (length === undefined) throw new Error(`no content-length in\n${head}`);
   const bodyAt = end + 4;

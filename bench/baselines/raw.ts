@@ -73,20 +73,62 @@ async function me(authorization: string | undefined) {
 }
 
 const ROTATE = `
+  with asked as (
+    select * from unnest($1::uuid[], $2::text[], $3::text[]) as asked (session_id, old_hash, new_hash)
+  ),
+  held as (
+    select id, user_id, admin_id from sessions where id = any($1::uuid[]) order by id for no key update nowait
+  )
   update sessions s
-     set previous_hash = case when s.refresh_hash = $2 then $2 else s.previous_hash end,
-         refresh_hash = case when s.refresh_hash = $2 then $3 else s.refresh_hash end,
-         rotated_at = case when s.refresh_hash = $2 then $4::timestamptz else s.rotated_at end,
+     set previous_hash = case when s.refresh_hash = old_hash then old_hash else s.previous_hash end,
+         refresh_hash = case when s.refresh_hash = old_hash then new_hash else s.refresh_hash end,
+         rotated_at = case when s.refresh_hash = old_hash then $4::timestamptz else s.rotated_at end,
          expires_at = least(s.ends_at, $4::timestamptz + interval '30 days'),
-         last_used_at = $4::timestamptz, ip = $5, user_agent = $6
-    from sessions o
-    left join users u on u.id = o.user_id
-    left join admins a on a.id = o.admin_id
-   where s.id = $1 and o.id = s.id and s.revoked_at is null and s.expires_at > $4::timestamptz
-     and (s.refresh_hash = $2 or (s.previous_hash = $2 and s.rotated_at > $4::timestamptz - interval '20 seconds'))
+         last_used_at = $4::timestamptz, ip = '127.0.0.1', user_agent = null
+    from asked
+    join held on held.id = asked.session_id
+    left join users u on u.id = held.user_id
+    left join admins a on a.id = held.admin_id
+   where s.id = held.id and s.revoked_at is null and s.expires_at > $4::timestamptz
+     and (s.refresh_hash = old_hash or (s.previous_hash = old_hash and s.rotated_at > $4::timestamptz - interval '20 seconds'))
      and (u.id is null or u.suspended_at is null or u.suspended_until <= $4::timestamptz)
      and (a.id is null or a.disabled_at is null)
   returning s.id as session_id, coalesce(u.id, a.id) as account_id, coalesce(u.username, a.username) as username`;
+
+/** What arrives while one batch is under way goes together in the next: one commit for all. */
+function together<Item, Answer>(send: (items: Item[]) => Promise<Answer[]>) {
+  let waiting: { item: Item; settle: PromiseWithResolvers<Answer> }[] = [];
+  let isBusy = false;
+  async function run(): Promise<void> {
+    isBusy = waiting.length > 0;
+    if (!isBusy) return;
+    const batch = waiting.slice(0, 200);
+    waiting = waiting.slice(200);
+    const answers = await send(batch.map(({ item }) => item));
+    void run();
+    batch.forEach(({ settle }, index) => {
+      settle.resolve(answers[index] as Answer);
+    });
+  }
+  return (item: Item): Promise<Answer> => {
+    const settle = Promise.withResolvers<Answer>();
+    waiting.push({ item, settle });
+    if (!isBusy) void run();
+    return settle.promise;
+  };
+}
+
+const rotate = together(async (items: { id: string; from: string; to: string }[]) => {
+  const now = new Date().toISOString();
+  const rows = await query(ROTATE, [
+    items.map(({ id }) => id),
+    items.map(({ from }) => from),
+    items.map(({ to }) => to),
+    now,
+  ]);
+  const byId = new Map(rows.map((row) => [row.session_id, row]));
+  return items.map(({ id }) => byId.get(id));
+});
 
 const hashOf = (text: string) => createHash('sha256').update(text).digest('hex');
 const { privateKey } = await generateKeyPair('EdDSA');
@@ -99,8 +141,7 @@ async function refresh(token: string) {
   const sessionId = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
   const secret = createHmac('sha256', chainKey).update(bytes).digest();
   const next = `crd_rt_${Buffer.concat([bytes.subarray(0, 16), secret]).toString('base64url')}`;
-  const now = new Date().toISOString();
-  const [row] = await query(ROTATE, [sessionId, hashOf(token), hashOf(next), now, '127.0.0.1', null]);
+  const row = await rotate({ id: sessionId, from: hashOf(token), to: hashOf(next) });
   if (row === undefined) throw new Error('refused');
   const user = await findUser(row.account_id);
   const accessToken = await new SignJWT({ kind: 'user', sid: sessionId, username: row.username })
@@ -115,30 +156,18 @@ async function refresh(token: string) {
   return { accessToken, refreshToken: next, user: { id: user.id } };
 }
 
-let waiting: { item: Record<string, unknown>; settle: PromiseWithResolvers<Verdict> }[] = [];
-let isBusy = false;
-
 interface Verdict {
   readonly code: string | null;
   readonly replayed: boolean;
   readonly answer: { balance: number; held: number };
 }
 
-/** Movements that arrive while one batch is under way go together in the next. */
-async function applyWaiting(): Promise<void> {
-  isBusy = waiting.length > 0;
-  if (!isBusy) return;
-  const batch = waiting.slice(0, 200);
-  waiting = waiting.slice(200);
-  const items = JSON.stringify(batch.map(({ item }, index) => ({ ...item, n: index + 1 })));
-  const apply = 'select apply_credit_movements($1::text::jsonb, $2::timestamptz, $3::int)::text as verdicts';
-  const rows = await query(apply, [items, new Date().toISOString(), '0']);
-  const verdicts = JSON.parse(rows[0].verdicts) as Verdict[];
-  void applyWaiting();
-  batch.forEach(({ settle }, index) => {
-    settle.resolve(verdicts[index] as Verdict);
-  });
-}
+const apply = together(async (items: Record<string, unknown>[]) => {
+  const numbered = JSON.stringify(items.map((item, index) => ({ ...item, n: index + 1 })));
+  const statement = 'select apply_credit_movements($1::text::jsonb, $2::timestamptz, $3::int)::text as verdicts';
+  const [row] = await query(statement, [numbered, new Date().toISOString(), '0']);
+  return JSON.parse(row.verdicts) as Verdict[];
+});
 
 // biome-ignore lint/suspicious/noExplicitAny: what a client sent.
 async function spend(input: any, serviceId: string) {
@@ -147,10 +176,7 @@ async function spend(input: any, serviceId: string) {
   const fingerprint = hashOf(JSON.stringify([user_id, amount, description]));
   const who = { actor_kind: 'SERVICE', actor_id: serviceId, scope: `SERVICE:${serviceId}:USE` };
   const item = { id, operation: 'USE', kind: 'USE', user_id, amount, description, key, fingerprint, ...who };
-  const settle = Promise.withResolvers<Verdict>();
-  waiting.push({ item, settle });
-  if (!isBusy) void applyWaiting();
-  const { code, replayed, answer } = await settle.promise;
+  const { code, replayed, answer } = await apply(item);
   if (code !== null) throw new Error(code);
   const { balance, held } = answer;
   return {

@@ -1,8 +1,9 @@
 // Invariants: at most one refresh token of a session is current and one, for twenty seconds, is its predecessor; both
 // yield the same successor; anything older is a copy in somebody's hands and ends the session.
 import { eq } from 'drizzle-orm';
+import { type Batcher, createBatcher } from '../../core/batch.js';
 import type { Actor, App } from '../../core/context.js';
-import { transact } from '../../core/database.js';
+import { type Database, hasState, type Sql, transact } from '../../core/database.js';
 import { AppError } from '../../core/errors.js';
 import { sha256 } from '../../core/secrets.js';
 import type { TokenKind } from '../../core/tokens.js';
@@ -24,29 +25,109 @@ interface RotatedRow {
   expires_at: Date;
 }
 
-// One statement decides: the current token moves the session on; the one before it, within the grace, only
-// reads. Whoever comes at the same time as another finds the row already moved and takes the second way, and both
-// are answered with the same successor.
+// One statement decides for all that refresh at this moment: the current token moves the session on; the one before
+// it, within the grace, only reads. Whoever comes at the same time as another finds the row already moved and takes
+// the second way, and both are answered with the same successor. Rows are locked in one order, so that two instances
+// do not wait for each other in a circle.
 const ROTATE = `
+  with asked as (
+    select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
+                  as asked (session_id, old_hash, new_hash, ip, user_agent)
+  ),
+  held as (
+    select id, user_id, admin_id from sessions where id = any($1::uuid[]) order by id for no key update nowait
+  )
   update sessions s
-     set previous_hash = case when s.refresh_hash = $2 then $2 else s.previous_hash end,
-         refresh_hash = case when s.refresh_hash = $2 then $3 else s.refresh_hash end,
-         rotated_at = case when s.refresh_hash = $2 then $4::timestamptz else s.rotated_at end,
-         expires_at = case when s.refresh_hash = $2
-                      then least(s.ends_at, $4::timestamptz + case when s.user_id is null then interval '8 hours' else interval '30 days' end)
+     set previous_hash = case when s.refresh_hash = old_hash then old_hash else s.previous_hash end,
+         refresh_hash = case when s.refresh_hash = old_hash then new_hash else s.refresh_hash end,
+         rotated_at = case when s.refresh_hash = old_hash then $6::timestamptz else s.rotated_at end,
+         expires_at = case when s.refresh_hash = old_hash
+                      then least(s.ends_at, $6::timestamptz + case when s.user_id is null then interval '8 hours' else interval '30 days' end)
                       else s.expires_at end,
-         last_used_at = $4::timestamptz,
-         ip = $5, user_agent = $6
-    from sessions o
-    left join users u on u.id = o.user_id
-    left join admins a on a.id = o.admin_id
-   where s.id = $1 and o.id = s.id
-     and s.revoked_at is null and s.expires_at > $4::timestamptz
-     and (s.refresh_hash = $2 or (s.previous_hash = $2 and s.rotated_at > $4::timestamptz - interval '${GRACE_SECONDS} seconds'))
-     and (u.id is null or u.suspended_at is null or u.suspended_until <= $4::timestamptz)
+         last_used_at = $6::timestamptz,
+         ip = asked.ip, user_agent = asked.user_agent
+    from asked
+    join held on held.id = asked.session_id
+    left join users u on u.id = held.user_id
+    left join admins a on a.id = held.admin_id
+   where s.id = held.id
+     and s.revoked_at is null and s.expires_at > $6::timestamptz
+     and (s.refresh_hash = old_hash or (s.previous_hash = old_hash and s.rotated_at > $6::timestamptz - interval '${GRACE_SECONDS} seconds'))
+     and (u.id is null or u.suspended_at is null or u.suspended_until <= $6::timestamptz)
      and (a.id is null or a.disabled_at is null)
   returning s.id as session_id, case when s.user_id is null then 'admin' else 'user' end as kind,
             coalesce(u.id, a.id) as account_id, coalesce(u.username, a.username) as username, s.expires_at`;
+
+interface Rotation {
+  readonly sessionId: string;
+  readonly oldHash: string;
+  readonly newHash: string;
+  readonly actor: Actor;
+  readonly now: Date;
+}
+
+/** Held by another transaction, or asked for by a neighbour with another token: to be tried again. */
+const IN_THE_WAY = Symbol('in the way');
+type Outcome = RotatedRow | null | typeof IN_THE_WAY;
+
+const LOCKED = /^(?:55P03|40P01)$/;
+
+/**
+ * Equal tokens are one rotation; null says that there is nothing to rotate. Nobody waits for locks here, because
+ * session look-ups stand in line behind this lane.
+ */
+async function rotateTogether({ sql }: Database, rotations: Rotation[]): Promise<Outcome[]> {
+  const firsts = new Map<string, Rotation>();
+  for (const rotation of rotations) if (!firsts.has(rotation.sessionId)) firsts.set(rotation.sessionId, rotation);
+  const rows = await rotate(sql, [...firsts.values()]).catch((error: unknown) => {
+    if (hasState(error, LOCKED)) return undefined;
+    throw error;
+  });
+  return rotations.map(({ sessionId, oldHash }) => {
+    if (rows === undefined || firsts.get(sessionId)?.oldHash !== oldHash) return IN_THE_WAY;
+    return rows.get(sessionId) ?? null;
+  });
+}
+
+async function rotate(sql: Sql, rotations: readonly Rotation[]): Promise<Map<string, RotatedRow>> {
+  const column = (read: (rotation: Rotation) => string | null) => rotations.map(read);
+  const rows = await sql.query<RotatedRow>(ROTATE, [
+    column(({ sessionId }) => sessionId),
+    column(({ oldHash }) => oldHash),
+    column(({ newHash }) => newHash),
+    column(({ actor }) => actor.ip),
+    column(({ actor }) => actor.userAgent),
+    rotations.at(-1)?.now,
+  ]);
+  return new Map(rows.map((row) => [row.session_id, row]));
+}
+
+const lanes = new WeakMap<Database, Batcher<Rotation, Outcome>>();
+
+function laneOf(database: Database): Batcher<Rotation, Outcome> {
+  let lane = lanes.get(database);
+  if (lane === undefined) {
+    lane = createBatcher((batch) => rotateTogether(database, batch), { maxBatch: 100, maxWaiting: 10_000 });
+    lanes.set(database, lane);
+  }
+  return lane;
+}
+
+const TRIES = 5;
+
+/** Waits for whoever holds the row on a connection of the pool, where nobody stands behind. */
+async function rotateInTurn(app: App, rotation: Rotation): Promise<RotatedRow | null> {
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    const outcome = await laneOf(app.database).add(rotation);
+    if (outcome !== IN_THE_WAY) return outcome;
+    await app.db
+      .select({ id: sessions.id })
+      .from(sessions)
+      .where(eq(sessions.id, rotation.sessionId))
+      .for('no key update');
+  }
+  throw new AppError('RETRY_LATER', { retryAfterSeconds: 1 });
+}
 
 /** The session that presented a token older than it may be: somebody has a copy. It ends, for both of them. */
 async function endForReuse(app: App, options: { session: SessionRow; actor: Actor }): Promise<void> {
@@ -80,16 +161,10 @@ export async function refreshToken(
   const sessionId = app.refreshTokens.sessionOf(refreshToken);
   if (!sessionId) throw new AppError('TOKEN_INVALID');
   const successor = app.refreshTokens.successorOf(refreshToken);
-  const now = app.now();
-  const [row] = await app.sql.query<RotatedRow>(ROTATE, [
-    sessionId,
-    sha256(refreshToken),
-    sha256(successor),
-    now,
-    actor.ip,
-    actor.userAgent,
-  ]);
-  if (!row) throw await refuseRefresh(app, { sessionId, hash: sha256(refreshToken), actor });
+  const oldHash = sha256(refreshToken);
+  const rotation = { sessionId, oldHash, newHash: sha256(successor), actor, now: app.now() };
+  const row = await rotateInTurn(app, rotation);
+  if (!row) throw await refuseRefresh(app, { sessionId, hash: oldHash, actor });
   const account = { kind: row.kind, id: row.account_id, username: row.username };
   return {
     ...(await issueTokens(app, { account, sessionId, refreshToken: successor, expiresAt: row.expires_at })),

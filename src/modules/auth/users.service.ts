@@ -1,29 +1,25 @@
-import { eq, inArray, or } from 'drizzle-orm';
+import { eq, or } from 'drizzle-orm';
 import { selectList } from '../../core/columns.js';
 import type { App } from '../../core/context.js';
 import { canonicalEmail, found } from '../../core/input.js';
 import { createRowLookup } from '../../core/lookups.js';
 import { type UserRow, users } from './auth.table.js';
 
-const findRow = createRowLookup<UserRow>(
+/** The person as the database has them now; look-ups of one moment share a query. Not for use within a transaction. */
+export const findUser = createRowLookup<UserRow>(
   `select ${selectList(users)} from users where id = any($1::uuid[])`,
   ({ id }) => id,
 );
 
-/** Who is asking for herself: the hot path of `me`. Not for use within a transaction. @throws NOT_FOUND */
+/** The hot path of `me`. Not for use within a transaction. @throws NOT_FOUND */
 export async function getOwnUser(app: App, id: string): Promise<UserRow> {
-  return found(await findRow(app, id));
+  return found(await findUser(app, id));
 }
 
 /** @throws NOT_FOUND */
 export async function getUser(app: App, id: string): Promise<UserRow> {
   const [user] = await app.db.select().from(users).where(eq(users.id, id));
   return found(user);
-}
-
-/** Those that exist, in any order. */
-export async function findUsers(app: App, ids: string[]): Promise<UserRow[]> {
-  return app.db.select().from(users).where(inArray(users.id, ids));
 }
 
 /** The account a username or an address names, if any. */
