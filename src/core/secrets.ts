@@ -1,4 +1,12 @@
-import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  hash,
+  hkdfSync,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -62,7 +70,8 @@ export function loadEncryptionKey(config: Pick<Config, 'encryptionKey' | 'dataDi
     chmodSync(file, 0o600);
   }
   const key = parseEncryptionKey(readFileSync(file, 'utf8').trim());
-  if (!key) throw new Error(`${file} does not hold 32 random bytes; restore it from a backup or delete it to start afresh`);
+  if (!key)
+    throw new Error(`${file} does not hold 32 random bytes; restore it from a backup or delete it to start afresh`);
   return key;
 }
 
@@ -107,7 +116,7 @@ export function isKeyShaped(text: string, kind: KeyKind): boolean {
 
 /** What is kept of a secret with enough entropy of its own (ASVS 6.5.2 asks no more above 112 bits). */
 export function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+  return hash('sha256', text, 'hex');
 }
 
 /** What lists show of a key: its prefix and the first six random characters. */
