@@ -153,6 +153,8 @@ export const creditTransactions = pgTable(
 /**
  * What was asked under a key, and the first answer. Written in the transaction of its effect, and never for a
  * refusal: a spend refused for want of credits may be sent again with its key after a top-up.
+ *
+ * @public Only SQL writes it; this is what drizzle-kit makes the table from.
  */
 export const idempotencyKeys = pgTable(
   'idempotency_keys',
