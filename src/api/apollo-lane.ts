@@ -17,8 +17,8 @@ function answerPlugin(documents: Documents): ApolloServerPlugin<Context> {
   return {
     async requestDidStart({ contextValue }) {
       return {
-        async didResolveOperation({ source, request }) {
-          documents.markValid(source, request.operationName);
+        async didResolveOperation({ source, request, operation }) {
+          if (operation) documents.markValid(source, request.operationName);
         },
         async willSendResponse({ errors, response }) {
           if (response.body.kind !== 'single') return;

@@ -58,6 +58,8 @@ function readOperation(request: FastifyRequest): Operation {
   if (operationName !== undefined && operationName !== null && typeof operationName !== 'string') {
     throw new AppError('BAD_USER_INPUT', { message: 'operationName must be a text.' });
   }
+  // Some clients send it empty for "the only one"; Apollo, who reads the source itself, would look for that name.
+  if (operationName === '') source.operationName = null;
   return { query, operationName: operationName || undefined, variables };
 }
 
