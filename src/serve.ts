@@ -63,7 +63,7 @@ export async function serve(config: Config, onFirstCredentials: (made: Bootstrap
       async stop() {
         server.drain();
         if (config.environment === 'production') await new Promise((resolve) => setTimeout(resolve, NOTICE_MS));
-        await server.fastify.close();
+        await server.close();
         await Promise.all(jobs.map((job) => job.stop()));
         await closeApp(app);
       },

@@ -80,9 +80,14 @@ function addCommonHooks(server: FastifyInstance, app: App): void {
 
 export interface Server {
   readonly fastify: FastifyInstance;
-  /** Says "not ready" from now on; what runs is finished by `close`. */
+  /** Says "not ready" from now on. */
   drain(): void;
+  /** Accepts nothing more, finishes what runs, and ends. */
+  close(): Promise<void>;
 }
+
+/** How often connections that have become idle are looked for while closing: clients keep them open for minutes. */
+const SWEEP_MS = 50;
 
 /** The edge: every door, mounted. Listening is the caller's. */
 export async function createServer(app: App): Promise<Server> {
@@ -122,6 +127,14 @@ export async function createServer(app: App): Promise<Server> {
     fastify: server,
     drain() {
       draining = true;
+    },
+    async close() {
+      const sweep = setInterval(() => server.server.closeIdleConnections(), SWEEP_MS);
+      try {
+        await server.close();
+      } finally {
+        clearInterval(sweep);
+      }
     },
   };
 }

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { type LimitedField, takeFieldLimit } from '../../src/api/limits.js';
 import type { Context, Viewer } from '../../src/core/context.js';
 import { createLimiter, type Limiter } from '../../src/core/limiter.js';
+import { createMetrics } from '../../src/core/metrics.js';
 
 const { getGraphQLRateLimiter } = createRequire(import.meta.url)('graphql-rate-limit') as {
   getGraphQLRateLimiter: typeof GetRateLimiter;
@@ -14,9 +15,9 @@ const ME: LimitedField = { field: 'me', family: 'default' };
 const ANYBODY: Viewer = { kind: 'anonymous' };
 const SERVICE: Viewer = { kind: 'service', id: 's', name: 's', scopes: [] };
 
-/** Only what a limit reads of an App: the settings and the limiter. */
+/** Only what a limit reads of an App: the settings, the limiter and the count of refusals. */
 function appWith(limiter: Limiter = createLimiter({ redisUrl: undefined, maxKeys: 1_000 })) {
-  return { config: { limits: { authPerMinute: 5, defaultPerMinute: 50 } }, limiter };
+  return { config: { limits: { authPerMinute: 5, defaultPerMinute: 50 } }, limiter, metrics: createMetrics() };
 }
 
 function caller(app: unknown, ip: string, viewer: Viewer = ANYBODY): Context {
