@@ -2,7 +2,7 @@
 // an already resolved viewer: graphql-shield turns a rule that throws into a silent no and its own default is to
 // allow, so nothing here does I/O and both roots end in a refusal.
 import { createRequire } from 'node:module';
-import { GraphQLSchema } from 'graphql';
+import type { GraphQLSchema } from 'graphql';
 import type { applyMiddleware as ApplyMiddleware } from 'graphql-middleware';
 import type { rule as Rule, shield as Shield } from 'graphql-shield';
 import type { Context, Viewer } from '../core/context.js';
@@ -23,15 +23,20 @@ export interface Level {
   readonly check: (viewer: Viewer, now: Date, parent?: unknown) => ErrorCode | undefined;
 }
 
-const stranger = (viewer: Viewer): ErrorCode => (viewer.kind === 'anonymous' ? (viewer.refusal ?? 'UNAUTHENTICATED') : 'UNAUTHENTICATED');
-const outsider = (viewer: Viewer): ErrorCode => (viewer.kind === 'anonymous' ? (viewer.refusal ?? 'UNAUTHENTICATED') : 'FORBIDDEN');
+const stranger = (viewer: Viewer): ErrorCode =>
+  viewer.kind === 'anonymous' ? (viewer.refusal ?? 'UNAUTHENTICATED') : 'UNAUTHENTICATED';
+const outsider = (viewer: Viewer): ErrorCode =>
+  viewer.kind === 'anonymous' ? (viewer.refusal ?? 'UNAUTHENTICATED') : 'FORBIDDEN';
 
 const PUBLIC: Level = { name: 'PUBLIC', check: () => undefined };
 
 type Person = Extract<Viewer, { kind: 'user' | 'admin' }>;
 
 /** `† `: fields that serve every kind of account say so with 'all kinds'; the others are for users. */
-function personal(name: string, options: { admins: boolean; refuse?: (viewer: Person, now: Date) => ErrorCode | undefined }): Level {
+function personal(
+  name: string,
+  options: { admins: boolean; refuse?: (viewer: Person, now: Date) => ErrorCode | undefined },
+): Level {
   return {
     name,
     check(viewer, now) {
@@ -41,9 +46,11 @@ function personal(name: string, options: { admins: boolean; refuse?: (viewer: Pe
   };
 }
 
-const unverified = (viewer: Person): ErrorCode | undefined => (viewer.kind === 'user' && !viewer.emailVerified ? 'EMAIL_NOT_VERIFIED' : undefined);
+const unverified = (viewer: Person): ErrorCode | undefined =>
+  viewer.kind === 'user' && !viewer.emailVerified ? 'EMAIL_NOT_VERIFIED' : undefined;
 const stale = (viewer: Person, now: Date): ErrorCode | undefined =>
-  unverified(viewer) ?? (now.getTime() - viewer.authenticatedAt.getTime() > FRESH_MS ? 'REAUTHENTICATION_REQUIRED' : undefined);
+  unverified(viewer) ??
+  (now.getTime() - viewer.authenticatedAt.getTime() > FRESH_MS ? 'REAUTHENTICATION_REQUIRED' : undefined);
 
 const AUTHENTICATED_ALL_KINDS = personal('AUTHENTICATED', { admins: true });
 const VERIFIED = personal('VERIFIED', { admins: false, refuse: unverified });
@@ -72,7 +79,8 @@ function service(scope: string): Level {
 function admin(permission: string): Level {
   return {
     name: `ADMIN(${permission})`,
-    check: (viewer) => (viewer.kind === 'admin' && viewer.permissions.includes(permission) ? undefined : outsider(viewer)),
+    check: (viewer) =>
+      viewer.kind === 'admin' && viewer.permissions.includes(permission) ? undefined : outsider(viewer),
   };
 }
 
@@ -91,7 +99,8 @@ function ownerOr(level: Level, apiKeyScope?: string): Level {
       const object = parent as { id?: unknown; userId?: unknown } | undefined;
       const ownerId = object?.userId ?? object?.id;
       if (viewer.kind === 'user' && viewer.id === ownerId) return undefined;
-      if (viewer.kind === 'apiKey' && viewer.id === ownerId) return apiKeyScope && viewer.scopes.includes(apiKeyScope) ? undefined : 'FORBIDDEN';
+      if (viewer.kind === 'apiKey' && viewer.id === ownerId)
+        return apiKeyScope && viewer.scopes.includes(apiKeyScope) ? undefined : 'FORBIDDEN';
       return level.check(viewer, now) === undefined ? undefined : 'FORBIDDEN';
     },
   };
@@ -102,7 +111,8 @@ const OWNER_OR_STAFF = ownerOr(staff(2, 'users:read'));
 function either(...levels: Level[]): Level {
   return {
     name: levels.map((level) => level.name).join(' or '),
-    check: (viewer, now, parent) => (levels.some((level) => level.check(viewer, now, parent) === undefined) ? undefined : outsider(viewer)),
+    check: (viewer, now, parent) =>
+      levels.some((level) => level.check(viewer, now, parent) === undefined) ? undefined : outsider(viewer),
   };
 }
 
@@ -207,7 +217,15 @@ export const SIGN_IN_FAMILY: ReadonlySet<string> = new Set([
 ]);
 
 /** Further fields that may stand once in an operation. */
-const ONCE: readonly string[] = ['refreshToken', 'addCredits', 'refundCredits', 'useCredits', 'holdCredits', 'captureCredits', 'releaseCredits'];
+const ONCE: readonly string[] = [
+  'refreshToken',
+  'addCredits',
+  'refundCredits',
+  'useCredits',
+  'holdCredits',
+  'captureCredits',
+  'releaseCredits',
+];
 
 export const SENSITIVE_FIELDS: ReadonlySet<string> = new Set([...SIGN_IN_FAMILY, ...ONCE]);
 
@@ -255,7 +273,9 @@ export function applyAccess(schema: GraphQLSchema): GraphQLSchema {
   for (const [typeName, fields] of Object.entries(everything)) {
     const levels = page[typeName];
     if (!levels) continue;
-    wrapped[typeName] = Object.fromEntries(Object.entries(fields).filter(([name]) => ROOTS.has(typeName) || name in levels));
+    wrapped[typeName] = Object.fromEntries(
+      Object.entries(fields).filter(([name]) => ROOTS.has(typeName) || name in levels),
+    );
   }
   return applyMiddleware(schema, wrapped);
 }
