@@ -3,7 +3,10 @@ import { connectionType } from '../../core/pages.types.js';
 import { DateTime, EmailAddress } from '../../core/scalars.types.js';
 import { User } from '../auth/auth.types.js';
 
-@ObjectType('RegisterPayload', { description: 'All null when this server confirms addresses first.' })
+@ObjectType('RegisterPayload', {
+  simpleResolvers: true,
+  description: 'All null when this server confirms addresses first.',
+})
 export class RegisterPayload {
   @Field(() => String, { nullable: true })
   accessToken!: string | null;
@@ -50,7 +53,10 @@ export class UpdateProfileInput {
   avatarUrl?: string | null;
 }
 
-@ObjectType('SecurityEvent', { description: 'Something that was done to an account, or with it.' })
+@ObjectType('SecurityEvent', {
+  simpleResolvers: true,
+  description: 'Something that was done to an account, or with it.',
+})
 export class SecurityEvent {
   @Field(() => ID)
   id!: string;

@@ -3,7 +3,10 @@ import { KeyOverlap } from '../../core/key-overlap.types.js';
 import { connectionType } from '../../core/pages.types.js';
 import { DateTime } from '../../core/scalars.types.js';
 
-@ObjectType('ApiKey', { description: "A person's own key. Its text is shown once, when it is made." })
+@ObjectType('ApiKey', {
+  simpleResolvers: true,
+  description: "A person's own key. Its text is shown once, when it is made.",
+})
 export class ApiKey {
   @Field(() => ID)
   id!: string;
@@ -35,7 +38,7 @@ export class ApiKey {
 
 export const ApiKeyConnection = connectionType('ApiKey', () => ApiKey);
 
-@ObjectType('ApiKeyPayload')
+@ObjectType('ApiKeyPayload', { simpleResolvers: true })
 export class ApiKeyPayload {
   @Field(() => ApiKey)
   apiKey!: ApiKey;

@@ -55,7 +55,7 @@ export class RecoverAccountInput {
   newPassword!: string;
 }
 
-@ObjectType('RecoveryPhrasePayload')
+@ObjectType('RecoveryPhrasePayload', { simpleResolvers: true })
 export class RecoveryPhrasePayload {
   @Field(() => String, { description: 'Twelve words. Shown this once: keep them offline.' })
   phrase!: string;

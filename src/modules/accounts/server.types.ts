@@ -1,6 +1,6 @@
 import { Field, Int, ObjectType } from 'type-graphql';
 
-@ObjectType('ServiceFeatures', { description: 'What is switched on.' })
+@ObjectType('ServiceFeatures', { simpleResolvers: true, description: 'What is switched on.' })
 export class ServiceFeatures {
   @Field(() => Boolean)
   registration!: boolean;
@@ -18,7 +18,7 @@ export class ServiceFeatures {
   playground!: boolean;
 }
 
-@ObjectType('ServiceInfo')
+@ObjectType('ServiceInfo', { simpleResolvers: true })
 export class ServiceInfo {
   @Field(() => String)
   name!: string;
@@ -30,7 +30,7 @@ export class ServiceInfo {
   features!: ServiceFeatures;
 }
 
-@ObjectType('PasswordPolicy', { description: 'What a sign-up form needs to know.' })
+@ObjectType('PasswordPolicy', { simpleResolvers: true, description: 'What a sign-up form needs to know.' })
 export class PasswordPolicy {
   @Field(() => Int, { description: 'Characters (Unicode code points).' })
   minLength!: number;

@@ -7,7 +7,7 @@ export enum UserStatus {
 }
 registerEnumType(UserStatus, { name: 'UserStatus' });
 
-@ObjectType('User', { description: 'A person with an account.' })
+@ObjectType('User', { simpleResolvers: true, description: 'A person with an account.' })
 export class User {
   @Field(() => ID)
   id!: string;
@@ -46,7 +46,7 @@ export class User {
   planCode!: string;
 }
 
-@ObjectType('AuthPayload', { description: 'A signed-in session.' })
+@ObjectType('AuthPayload', { simpleResolvers: true, description: 'A signed-in session.' })
 export class AuthPayload {
   @Field(() => String, { description: 'Send as `Authorization: Bearer …`.' })
   accessToken!: string;
@@ -61,7 +61,10 @@ export class AuthPayload {
   user!: User;
 }
 
-@ObjectType('SecondFactorRequired', { description: 'The password was right; a second factor is still to come.' })
+@ObjectType('SecondFactorRequired', {
+  simpleResolvers: true,
+  description: 'The password was right; a second factor is still to come.',
+})
 export class SecondFactorRequired {
   @Field(() => String)
   challenge!: string;
@@ -79,13 +82,13 @@ export const LoginResult = createUnionType({
   resolveType: (value) => ('challenge' in value ? SecondFactorRequired : AuthPayload),
 });
 
-@ObjectType('UserPayload')
+@ObjectType('UserPayload', { simpleResolvers: true })
 export class UserPayload {
   @Field(() => User)
   user!: User;
 }
 
-@ObjectType('OkPayload', { description: 'The act was taken note of.' })
+@ObjectType('OkPayload', { simpleResolvers: true, description: 'The act was taken note of.' })
 export class OkPayload {
   @Field(() => Boolean)
   ok!: boolean;

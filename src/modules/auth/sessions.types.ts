@@ -11,7 +11,7 @@ export enum SessionMethod {
 }
 registerEnumType(SessionMethod, { name: 'SessionMethod', description: 'How the session was opened.' });
 
-@ObjectType('Session', { description: 'One sign-in on one device.' })
+@ObjectType('Session', { simpleResolvers: true, description: 'One sign-in on one device.' })
 export class Session {
   @Field(() => ID)
   id!: string;
@@ -47,19 +47,19 @@ export class Session {
 
 export const SessionConnection = connectionType('Session', () => Session);
 
-@ObjectType('SessionPayload')
+@ObjectType('SessionPayload', { simpleResolvers: true })
 export class SessionPayload {
   @Field(() => Session)
   session!: Session;
 }
 
-@ObjectType('EndedSessionsPayload')
+@ObjectType('EndedSessionsPayload', { simpleResolvers: true })
 export class EndedSessionsPayload {
   @Field(() => Int, { description: 'How many sessions were ended.' })
   endedSessions!: number;
 }
 
-@ObjectType('RefreshPayload', { description: 'The next pair of tokens of a session.' })
+@ObjectType('RefreshPayload', { simpleResolvers: true, description: 'The next pair of tokens of a session.' })
 export class RefreshPayload {
   @Field(() => String, { description: 'Send as `Authorization: Bearer …`.' })
   accessToken!: string;

@@ -1,6 +1,6 @@
 import { Field, ObjectType } from 'type-graphql';
 
-@ObjectType('Plan', { description: 'What a person may use.' })
+@ObjectType('Plan', { simpleResolvers: true, description: 'What a person may use.' })
 export class Plan {
   @Field(() => String)
   code!: string;

@@ -3,7 +3,10 @@ import { KeyOverlap } from '../../core/key-overlap.types.js';
 import { connectionType } from '../../core/pages.types.js';
 import { DateTime } from '../../core/scalars.types.js';
 
-@ObjectType('Service', { description: 'Another program of the operator, which calls with a key of its own.' })
+@ObjectType('Service', {
+  simpleResolvers: true,
+  description: 'Another program of the operator, which calls with a key of its own.',
+})
 export class Service {
   @Field(() => ID)
   id!: string;

@@ -65,6 +65,7 @@ export class TokenAdmin {
 }
 
 @ObjectType('TokenValidation', {
+  simpleResolvers: true,
   description: 'The answer for any text sent as a token. Names nobody unless it is valid.',
 })
 export class TokenValidation {
