@@ -89,20 +89,8 @@ export interface Context {
   readonly app: App;
   readonly viewer: Viewer;
   readonly actor: Actor;
-  /** Per-request batching loaders, made on first use (see `loaderOf`). */
-  readonly loaders: Map<unknown, unknown>;
   /** The refresh cookie (cookie mode); `write(null)` clears it. */
   readonly refreshCookie: { read(): string | undefined; write(token: string | null, expiresAt?: Date): void };
-}
-
-/** The request's own instance of a loader: `make` runs once per request and key. */
-export function loaderOf<T>(context: Context, make: (context: Context) => T): T {
-  let loader = context.loaders.get(make) as T | undefined;
-  if (loader === undefined) {
-    loader = make(context);
-    context.loaders.set(make, loader);
-  }
-  return loader;
 }
 
 export const SYSTEM_ACTOR: Actor = { kind: 'SYSTEM', id: null, ip: null, userAgent: null, requestId: null };
