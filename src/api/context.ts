@@ -121,6 +121,7 @@ export async function createContext(
     app,
     viewer,
     actor: actorOf(viewer, { ip, userAgent: request.headers['user-agent'], id: request.id }),
+    loaders: new Map(),
     refreshCookie: refreshCookieOf(request, reply),
   };
 }

@@ -89,6 +89,8 @@ export interface Context {
   readonly app: App;
   readonly viewer: Viewer;
   readonly actor: Actor;
+  /** Per-request batching loaders, made on first use. */
+  readonly loaders: Map<unknown, unknown>;
   /** The refresh cookie (cookie mode); `write(null)` clears it. */
   readonly refreshCookie: { read(): string | undefined; write(token: string | null, expiresAt?: Date): void };
 }
