@@ -1,5 +1,5 @@
-import { index, jsonb, pgTable, text, uuid } from 'drizzle-orm/pg-core';
-import { id, moment } from '../../core/columns.js';
+import { bigint, index, jsonb, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import { createdAt, id, moment } from '../../core/columns.js';
 
 /**
  * Every security-relevant act, written in the transaction of the act itself. Append-only (a trigger
@@ -29,6 +29,22 @@ export const auditEvents = pgTable(
     index('audit_events_time').on(table.occurredAt, table.id),
     index('audit_events_action').on(table.action, table.occurredAt),
   ],
+);
+
+/**
+ * The chain: each link's hash covers the link before it and one audit row. Kept beside the rows, because links are made
+ * a moment after the commit, by one writer at a time, so that acts never wait in line for each other.
+ */
+export const auditLinks = pgTable(
+  'audit_links',
+  {
+    sequence: bigint('sequence', { mode: 'number' }).primaryKey(),
+    eventId: uuid('event_id').notNull(),
+    previousHash: text('previous_hash').notNull(),
+    hash: text('hash').notNull(),
+    createdAt: createdAt(),
+  },
+  (table) => [uniqueIndex('audit_links_event').on(table.eventId)],
 );
 
 export type AuditEventRow = typeof auditEvents.$inferSelect;

@@ -1,0 +1,29 @@
+import { index, integer, pgTable, text, uuid } from 'drizzle-orm/pg-core';
+import { createdAt, id, moment } from '../../core/columns.js';
+import { users } from '../auth/auth.table.js';
+
+/** Conversations as services report them. The content is sealed with the person's own key. */
+export const messageLogs = pgTable(
+  'message_logs',
+  {
+    id: id(),
+    userId: uuid('user_id')
+      .notNull()
+      .references(() => users.id),
+    serviceId: uuid('service_id').notNull(),
+    conversationId: text('conversation_id'),
+    model: text('model').notNull(),
+    /** The messages as JSON, sealed; says which key. */
+    sealedContent: text('sealed_content').notNull(),
+    inputTokens: integer('input_tokens').notNull(),
+    outputTokens: integer('output_tokens').notNull(),
+    occurredAt: moment('occurred_at').notNull(),
+    createdAt: createdAt(),
+  },
+  (table) => [
+    index('message_logs_user').on(table.userId, table.occurredAt, table.id),
+    index('message_logs_created_at').on(table.createdAt),
+  ],
+);
+
+export type MessageLogRow = typeof messageLogs.$inferSelect;
