@@ -6,6 +6,10 @@ CREATE TABLE "audit_links" (
 	"created_at" timestamp with time zone NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "audit_unlinked" (
+	"event_id" uuid PRIMARY KEY NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "backup_codes" (
 	"id" uuid PRIMARY KEY NOT NULL,
 	"user_id" uuid,
@@ -73,6 +77,17 @@ CREATE TABLE "products" (
 	CONSTRAINT "products_credits" CHECK ("products"."credits_granted" >= 0)
 );
 --> statement-breakpoint
+CREATE TABLE "data_keys" (
+	"user_id" uuid NOT NULL,
+	"generation" integer NOT NULL,
+	"sealed_key" text,
+	"created_at" timestamp with time zone NOT NULL,
+	"destroyed_at" timestamp with time zone,
+	CONSTRAINT "data_keys_user_id_generation_pk" PRIMARY KEY("user_id","generation"),
+	CONSTRAINT "data_keys_generation" CHECK ("data_keys"."generation" >= 1),
+	CONSTRAINT "data_keys_destroyed" CHECK (("data_keys"."sealed_key" is null) = ("data_keys"."destroyed_at" is not null))
+);
+--> statement-breakpoint
 CREATE TABLE "message_logs" (
 	"id" uuid PRIMARY KEY NOT NULL,
 	"user_id" uuid NOT NULL,
@@ -82,8 +97,10 @@ CREATE TABLE "message_logs" (
 	"sealed_content" text NOT NULL,
 	"input_tokens" integer NOT NULL,
 	"output_tokens" integer NOT NULL,
+	"message_count" integer NOT NULL,
 	"occurred_at" timestamp with time zone NOT NULL,
-	"created_at" timestamp with time zone NOT NULL
+	"created_at" timestamp with time zone NOT NULL,
+	CONSTRAINT "message_logs_counts" CHECK ("message_logs"."input_tokens" >= 0 and "message_logs"."output_tokens" >= 0 and "message_logs"."message_count" > 0)
 );
 --> statement-breakpoint
 CREATE TABLE "ip_rules" (
@@ -99,14 +116,6 @@ CREATE TABLE "ip_rules" (
 	CONSTRAINT "ip_rules_scope" CHECK (("ip_rules"."scope" in ('SERVICE', 'API_KEY')) = ("ip_rules"."scope_id" is not null))
 );
 --> statement-breakpoint
-CREATE TABLE "data_keys" (
-	"user_id" uuid PRIMARY KEY NOT NULL,
-	"sealed_key" text,
-	"created_at" timestamp with time zone NOT NULL,
-	"destroyed_at" timestamp with time zone,
-	CONSTRAINT "data_keys_destroyed" CHECK (("data_keys"."sealed_key" is null) = ("data_keys"."destroyed_at" is not null))
-);
---> statement-breakpoint
 CREATE TABLE "deleted_users" (
 	"user_id" uuid PRIMARY KEY NOT NULL,
 	"sealed_snapshot" text,
@@ -115,7 +124,8 @@ CREATE TABLE "deleted_users" (
 	"deleted_by_id" uuid,
 	"reason" text,
 	"purge_at" timestamp with time zone NOT NULL,
-	"erased_at" timestamp with time zone
+	"erased_at" timestamp with time zone,
+	CONSTRAINT "deleted_users_erased" CHECK (("deleted_users"."erased_at" is null) = ("deleted_users"."sealed_snapshot" is not null) and ("deleted_users"."erased_at" is null or "deleted_users"."reason" is null))
 );
 --> statement-breakpoint
 CREATE TABLE "staff_members" (
@@ -126,7 +136,6 @@ CREATE TABLE "staff_members" (
 	"email_key" text NOT NULL,
 	"password_hash" text,
 	"level" integer NOT NULL,
-	"permissions" text[] NOT NULL,
 	"disabled_at" timestamp with time zone,
 	"created_by" uuid,
 	"created_at" timestamp with time zone NOT NULL,
@@ -147,6 +156,7 @@ CREATE TABLE "user_notes" (
 ALTER TABLE "email_tokens" DROP CONSTRAINT "email_tokens_one_owner";--> statement-breakpoint
 ALTER TABLE "sessions" DROP CONSTRAINT "sessions_one_owner";--> statement-breakpoint
 ALTER TABLE "users" DROP CONSTRAINT "users_status";--> statement-breakpoint
+DROP INDEX "audit_events_action";--> statement-breakpoint
 ALTER TABLE "email_tokens" ADD COLUMN "staff_id" uuid;--> statement-breakpoint
 ALTER TABLE "sessions" ADD COLUMN "staff_id" uuid;--> statement-breakpoint
 ALTER TABLE "sessions" ADD COLUMN "impersonator_id" uuid;--> statement-breakpoint
@@ -157,6 +167,7 @@ ALTER TABLE "users" ADD COLUMN "messages_per_day" integer;--> statement-breakpoi
 ALTER TABLE "users" ADD COLUMN "deleted_at" timestamp with time zone;--> statement-breakpoint
 ALTER TABLE "plans" ADD COLUMN "product_id" uuid;--> statement-breakpoint
 ALTER TABLE "plans" ADD COLUMN "archived_at" timestamp with time zone;--> statement-breakpoint
+ALTER TABLE "outbox_emails" ADD COLUMN "request_id" text;--> statement-breakpoint
 ALTER TABLE "backup_codes" ADD CONSTRAINT "backup_codes_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "backup_codes" ADD CONSTRAINT "backup_codes_admin_id_admins_id_fk" FOREIGN KEY ("admin_id") REFERENCES "public"."admins"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "backup_codes" ADD CONSTRAINT "backup_codes_staff_id_staff_members_id_fk" FOREIGN KEY ("staff_id") REFERENCES "public"."staff_members"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
@@ -167,8 +178,8 @@ ALTER TABLE "totp_factors" ADD CONSTRAINT "totp_factors_user_id_users_id_fk" FOR
 ALTER TABLE "totp_factors" ADD CONSTRAINT "totp_factors_admin_id_admins_id_fk" FOREIGN KEY ("admin_id") REFERENCES "public"."admins"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "totp_factors" ADD CONSTRAINT "totp_factors_staff_id_staff_members_id_fk" FOREIGN KEY ("staff_id") REFERENCES "public"."staff_members"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "prices" ADD CONSTRAINT "prices_product_id_products_id_fk" FOREIGN KEY ("product_id") REFERENCES "public"."products"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "message_logs" ADD CONSTRAINT "message_logs_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "data_keys" ADD CONSTRAINT "data_keys_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "message_logs" ADD CONSTRAINT "message_logs_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "deleted_users" ADD CONSTRAINT "deleted_users_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "user_notes" ADD CONSTRAINT "user_notes_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE UNIQUE INDEX "audit_links_event" ON "audit_links" USING btree ("event_id");--> statement-breakpoint
@@ -195,8 +206,13 @@ ALTER TABLE "email_tokens" ADD CONSTRAINT "email_tokens_staff_id_staff_members_i
 ALTER TABLE "sessions" ADD CONSTRAINT "sessions_staff_id_staff_members_id_fk" FOREIGN KEY ("staff_id") REFERENCES "public"."staff_members"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "sessions" ADD CONSTRAINT "sessions_impersonator_id_admins_id_fk" FOREIGN KEY ("impersonator_id") REFERENCES "public"."admins"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "plans" ADD CONSTRAINT "plans_product_id_products_id_fk" FOREIGN KEY ("product_id") REFERENCES "public"."products"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+CREATE INDEX "audit_events_actor" ON "audit_events" USING btree ("actor_id","occurred_at","id") WHERE "audit_events"."actor_id" is not null;--> statement-breakpoint
+CREATE INDEX "audit_events_target" ON "audit_events" USING btree ("target_id","occurred_at","id") WHERE "audit_events"."target_id" is not null;--> statement-breakpoint
+CREATE INDEX "audit_events_request" ON "audit_events" USING btree ("request_id") WHERE "audit_events"."request_id" is not null;--> statement-breakpoint
 CREATE INDEX "email_tokens_staff" ON "email_tokens" USING btree ("staff_id","purpose");--> statement-breakpoint
 CREATE INDEX "sessions_staff" ON "sessions" USING btree ("staff_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "outbox_emails_request" ON "outbox_emails" USING btree ("request_id") WHERE "outbox_emails"."request_id" is not null;--> statement-breakpoint
+CREATE INDEX "audit_events_action" ON "audit_events" USING btree ("action","occurred_at","id");--> statement-breakpoint
 ALTER TABLE "email_tokens" ADD CONSTRAINT "email_tokens_one_owner" CHECK (num_nonnulls("email_tokens"."user_id", "email_tokens"."admin_id", "email_tokens"."staff_id") = 1);--> statement-breakpoint
 ALTER TABLE "sessions" ADD CONSTRAINT "sessions_impersonation" CHECK (("sessions"."method" = 'IMPERSONATION') = ("sessions"."impersonator_id" is not null));--> statement-breakpoint
 ALTER TABLE "sessions" ADD CONSTRAINT "sessions_one_owner" CHECK (num_nonnulls("sessions"."user_id", "sessions"."admin_id", "sessions"."staff_id") = 1);--> statement-breakpoint

@@ -2,7 +2,7 @@
 // an already resolved viewer: graphql-shield turns a rule that throws into a silent no and its own default is to
 // allow, so nothing here does I/O and both roots end in a refusal.
 import { createRequire } from 'node:module';
-import { GraphQLSchema } from 'graphql';
+import type { GraphQLSchema } from 'graphql';
 import type { applyMiddleware as ApplyMiddleware } from 'graphql-middleware';
 import type { rule as Rule, shield as Shield } from 'graphql-shield';
 import type { Context, Viewer } from '../core/context.js';
@@ -23,32 +23,40 @@ export interface Level {
   readonly check: (viewer: Viewer, now: Date, parent?: unknown) => ErrorCode | undefined;
 }
 
-const stranger = (viewer: Viewer): ErrorCode => (viewer.kind === 'anonymous' ? (viewer.refusal ?? 'UNAUTHENTICATED') : 'UNAUTHENTICATED');
-const outsider = (viewer: Viewer): ErrorCode => (viewer.kind === 'anonymous' ? (viewer.refusal ?? 'UNAUTHENTICATED') : 'FORBIDDEN');
+const stranger = (viewer: Viewer): ErrorCode =>
+  viewer.kind === 'anonymous' ? (viewer.refusal ?? 'UNAUTHENTICATED') : 'UNAUTHENTICATED';
+const outsider = (viewer: Viewer): ErrorCode =>
+  viewer.kind === 'anonymous' ? (viewer.refusal ?? 'UNAUTHENTICATED') : 'FORBIDDEN';
 
 const PUBLIC: Level = { name: 'PUBLIC', check: () => undefined };
 
-type Person = Extract<Viewer, { kind: 'user' | 'admin' }>;
+type Person = Extract<Viewer, { kind: 'user' | 'admin' | 'staff' }>;
 
 /** `† `: fields that serve every kind of account say so with 'all kinds'; the others are for users. */
-function personal(name: string, options: { admins: boolean; refuse?: (viewer: Person, now: Date) => ErrorCode | undefined }): Level {
+function personal(
+  name: string,
+  options: { allKinds: boolean; refuse?: (viewer: Person, now: Date) => ErrorCode | undefined },
+): Level {
   return {
     name,
     check(viewer, now) {
-      if (viewer.kind !== 'user' && !(options.admins && viewer.kind === 'admin')) return stranger(viewer);
+      const isOperator = viewer.kind === 'admin' || viewer.kind === 'staff';
+      if (viewer.kind !== 'user' && !(options.allKinds && isOperator)) return stranger(viewer);
       return options.refuse?.(viewer, now);
     },
   };
 }
 
-const unverified = (viewer: Person): ErrorCode | undefined => (viewer.kind === 'user' && !viewer.emailVerified ? 'EMAIL_NOT_VERIFIED' : undefined);
+const unverified = (viewer: Person): ErrorCode | undefined =>
+  viewer.kind === 'user' && !viewer.emailVerified ? 'EMAIL_NOT_VERIFIED' : undefined;
 const stale = (viewer: Person, now: Date): ErrorCode | undefined =>
-  unverified(viewer) ?? (now.getTime() - viewer.authenticatedAt.getTime() > FRESH_MS ? 'REAUTHENTICATION_REQUIRED' : undefined);
+  unverified(viewer) ??
+  (now.getTime() - viewer.authenticatedAt.getTime() > FRESH_MS ? 'REAUTHENTICATION_REQUIRED' : undefined);
 
-const AUTHENTICATED_ALL_KINDS = personal('AUTHENTICATED', { admins: true });
-const VERIFIED = personal('VERIFIED', { admins: false, refuse: unverified });
-const VERIFIED_ALL_KINDS = personal('VERIFIED', { admins: true, refuse: unverified });
-const FRESH = personal('FRESH', { admins: false, refuse: stale });
+const AUTHENTICATED_ALL_KINDS = personal('AUTHENTICATED', { allKinds: true });
+const VERIFIED = personal('VERIFIED', { allKinds: false, refuse: unverified });
+const VERIFIED_ALL_KINDS = personal('VERIFIED', { allKinds: true, refuse: unverified });
+const FRESH = personal('FRESH', { allKinds: false, refuse: stale });
 
 /** A person's own API key may read this too, when it holds the scope. Never used on anything that changes. */
 function orApiKey(level: Level, scope: string): Level {
@@ -72,7 +80,8 @@ function service(scope: string): Level {
 function admin(permission: string): Level {
   return {
     name: `ADMIN(${permission})`,
-    check: (viewer) => (viewer.kind === 'admin' && viewer.permissions.includes(permission) ? undefined : outsider(viewer)),
+    check: (viewer) =>
+      viewer.kind === 'admin' && viewer.permissions.includes(permission) ? undefined : outsider(viewer),
   };
 }
 
@@ -80,7 +89,12 @@ const ANY_ADMIN: Level = { name: 'ADMIN', check: (viewer) => (viewer.kind === 'a
 
 /** Support staff of level n or above, or an admin who holds the permission. */
 function staff(level: 1 | 2 | 3, permission: string): Level {
-  return { name: `STAFF(${level}, ${permission})`, check: admin(permission).check };
+  const orAdmin = admin(permission);
+  return {
+    name: `STAFF(${level}, ${permission})`,
+    // The comparison is false for whatever is no level (A7).
+    check: (viewer, now) => (viewer.kind === 'staff' && viewer.level >= level ? undefined : orAdmin.check(viewer, now)),
+  };
 }
 
 /** On fields of an object: the person it belongs to, or the level named. */
@@ -91,7 +105,8 @@ function ownerOr(level: Level, apiKeyScope?: string): Level {
       const object = parent as { id?: unknown; userId?: unknown } | undefined;
       const ownerId = object?.userId ?? object?.id;
       if (viewer.kind === 'user' && viewer.id === ownerId) return undefined;
-      if (viewer.kind === 'apiKey' && viewer.id === ownerId) return apiKeyScope && viewer.scopes.includes(apiKeyScope) ? undefined : 'FORBIDDEN';
+      if (viewer.kind === 'apiKey' && viewer.id === ownerId)
+        return apiKeyScope && viewer.scopes.includes(apiKeyScope) ? undefined : 'FORBIDDEN';
       return level.check(viewer, now) === undefined ? undefined : 'FORBIDDEN';
     },
   };
@@ -102,7 +117,8 @@ const OWNER_OR_STAFF = ownerOr(staff(2, 'users:read'));
 function either(...levels: Level[]): Level {
   return {
     name: levels.map((level) => level.name).join(' or '),
-    check: (viewer, now, parent) => (levels.some((level) => level.check(viewer, now, parent) === undefined) ? undefined : outsider(viewer)),
+    check: (viewer, now, parent) =>
+      levels.some((level) => level.check(viewer, now, parent) === undefined) ? undefined : outsider(viewer),
   };
 }
 
@@ -207,7 +223,15 @@ export const SIGN_IN_FAMILY: ReadonlySet<string> = new Set([
 ]);
 
 /** Further fields that may stand once in an operation. */
-const ONCE: readonly string[] = ['refreshToken', 'addCredits', 'refundCredits', 'useCredits', 'holdCredits', 'captureCredits', 'releaseCredits'];
+const ONCE: readonly string[] = [
+  'refreshToken',
+  'addCredits',
+  'refundCredits',
+  'useCredits',
+  'holdCredits',
+  'captureCredits',
+  'releaseCredits',
+];
 
 export const SENSITIVE_FIELDS: ReadonlySet<string> = new Set([...SIGN_IN_FAMILY, ...ONCE]);
 
@@ -255,7 +279,9 @@ export function applyAccess(schema: GraphQLSchema): GraphQLSchema {
   for (const [typeName, fields] of Object.entries(everything)) {
     const levels = page[typeName];
     if (!levels) continue;
-    wrapped[typeName] = Object.fromEntries(Object.entries(fields).filter(([name]) => ROOTS.has(typeName) || name in levels));
+    wrapped[typeName] = Object.fromEntries(
+      Object.entries(fields).filter(([name]) => ROOTS.has(typeName) || name in levels),
+    );
   }
   return applyMiddleware(schema, wrapped);
 }

@@ -7,7 +7,9 @@ import { findSession } from '../modules/auth/sessions.service.js';
 import { findServiceByKey } from '../modules/services/service-keys.service.js';
 
 const ANONYMOUS: Viewer = { kind: 'anonymous' };
-const refused = (refusal: 'UNAUTHENTICATED' | 'TOKEN_EXPIRED' | 'TOKEN_INVALID' | 'ACCOUNT_SUSPENDED' | 'IP_NOT_ALLOWED'): Viewer => ({
+const refused = (
+  refusal: 'UNAUTHENTICATED' | 'TOKEN_EXPIRED' | 'TOKEN_INVALID' | 'ACCOUNT_SUSPENDED' | 'IP_NOT_ALLOWED',
+): Viewer => ({
   kind: 'anonymous',
   refusal,
 });
@@ -24,7 +26,9 @@ async function viewerOfAccessToken(app: App, token: string): Promise<Viewer> {
   if (session.accountId !== claims.subject || session.kind !== claims.kind) return refused('TOKEN_INVALID');
   if (session.suspended) return refused(session.kind === 'user' ? 'ACCOUNT_SUSPENDED' : 'UNAUTHENTICATED');
   const { accountId: id, sessionId, authenticatedAt } = session;
-  if (session.kind === 'admin') return { kind: 'admin', id, sessionId, authenticatedAt, permissions: session.permissions ?? [] };
+  if (session.kind === 'admin')
+    return { kind: 'admin', id, sessionId, authenticatedAt, permissions: session.permissions ?? [] };
+  if (session.kind === 'staff') return { kind: 'staff', id, sessionId, authenticatedAt, level: session.level ?? 0 };
   return { kind: 'user', id, sessionId, authenticatedAt, emailVerified: session.emailVerified };
 }
 
@@ -34,8 +38,15 @@ async function viewerOfApiKey(app: App, options: { key: string; ip: string }): P
   if (found.state === 'EXPIRED') return refused('TOKEN_EXPIRED');
   if (found.state === 'SUSPENDED') return refused('ACCOUNT_SUSPENDED');
   if (found.state !== 'VALID') return refused('UNAUTHENTICATED');
-  if (found.ipAllowList.length > 0 && !isInCidrs(options.ip, parseCidrs(found.ipAllowList))) return refused('IP_NOT_ALLOWED');
-  return { kind: 'apiKey', id: found.userId, keyId: found.keyId, scopes: found.scopes, emailVerified: found.emailVerified };
+  if (found.ipAllowList.length > 0 && !isInCidrs(options.ip, parseCidrs(found.ipAllowList)))
+    return refused('IP_NOT_ALLOWED');
+  return {
+    kind: 'apiKey',
+    id: found.userId,
+    keyId: found.keyId,
+    scopes: found.scopes,
+    emailVerified: found.emailVerified,
+  };
 }
 
 /**
@@ -44,14 +55,19 @@ async function viewerOfApiKey(app: App, options: { key: string; ip: string }): P
  *
  * @throws BAD_USER_INPUT when a request carries two credentials: no confused deputies (K7)
  */
-async function resolveViewer(app: App, options: { authorization: string | undefined; apiKey: string | undefined; ip: string }): Promise<Viewer> {
+async function resolveViewer(
+  app: App,
+  options: { authorization: string | undefined; apiKey: string | undefined; ip: string },
+): Promise<Viewer> {
   const { authorization, apiKey, ip } = options;
   if (authorization !== undefined && apiKey !== undefined) {
     throw new AppError('BAD_USER_INPUT', { message: 'Send either Authorization or X-API-Key, not both.' });
   }
   if (apiKey !== undefined) {
     const service = await findServiceByKey(app, apiKey);
-    return service ? { kind: 'service', id: service.serviceId, name: service.name, scopes: service.scopes } : refused('UNAUTHENTICATED');
+    return service
+      ? { kind: 'service', id: service.serviceId, name: service.name, scopes: service.scopes }
+      : refused('UNAUTHENTICATED');
   }
   if (authorization === undefined) return ANONYMOUS;
   const token = /^Bearer +([^\s]{1,4096})$/i.exec(authorization)?.[1];
@@ -59,7 +75,14 @@ async function resolveViewer(app: App, options: { authorization: string | undefi
   return token.startsWith('crd_') ? viewerOfApiKey(app, { key: token, ip }) : viewerOfAccessToken(app, token);
 }
 
-const ACTOR_KINDS = { anonymous: 'ANONYMOUS', user: 'USER', apiKey: 'USER', service: 'SERVICE', admin: 'ADMIN' } as const;
+const ACTOR_KINDS = {
+  anonymous: 'ANONYMOUS',
+  user: 'USER',
+  apiKey: 'USER',
+  service: 'SERVICE',
+  admin: 'ADMIN',
+  staff: 'STAFF',
+} as const;
 
 export function actorOf(viewer: Viewer, request: { ip: string; userAgent: string | undefined; id: string }): Actor {
   return {
@@ -78,14 +101,19 @@ function refreshCookieOf(request: FastifyRequest, reply: FastifyReply): Context[
   return {
     read: () => request.cookies[COOKIE],
     write: (token, expires) =>
-      token === null ? reply.clearCookie(COOKIE, attributes) : reply.setCookie(COOKIE, token, { ...attributes, ...(expires && { expires }) }),
+      token === null
+        ? reply.clearCookie(COOKIE, attributes)
+        : reply.setCookie(COOKIE, token, { ...attributes, ...(expires && { expires }) }),
   };
 }
 
 const single = (header: string | string[] | undefined) => (Array.isArray(header) ? header.join(', ') : header);
 
 /** One request's context: headers → viewer. */
-export async function createContext(app: App, http: { request: FastifyRequest; reply: FastifyReply; ip: string }): Promise<Context> {
+export async function createContext(
+  app: App,
+  http: { request: FastifyRequest; reply: FastifyReply; ip: string },
+): Promise<Context> {
   const { request, reply, ip } = http;
   const { authorization } = request.headers;
   const viewer = await resolveViewer(app, { authorization, apiKey: single(request.headers['x-api-key']), ip });

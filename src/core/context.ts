@@ -38,7 +38,8 @@ export type Viewer =
   | UserViewer
   | ApiKeyViewer
   | ServiceViewer
-  | AdminViewer;
+  | AdminViewer
+  | StaffViewer;
 
 export interface UserViewer {
   readonly kind: 'user';
@@ -73,7 +74,16 @@ export interface AdminViewer {
   readonly authenticatedAt: Date;
 }
 
-export type ActorKind = 'ANONYMOUS' | 'USER' | 'SERVICE' | 'ADMIN' | 'SYSTEM';
+/** Support staff: the level alone says what they may do. */
+export interface StaffViewer {
+  readonly kind: 'staff';
+  readonly id: string;
+  readonly sessionId: string;
+  readonly level: number;
+  readonly authenticatedAt: Date;
+}
+
+export type ActorKind = 'ANONYMOUS' | 'USER' | 'SERVICE' | 'ADMIN' | 'STAFF' | 'SYSTEM';
 
 /** Who did it and from where; goes into audit rows and ledger rows. */
 export interface Actor {

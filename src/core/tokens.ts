@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import {
   base64url,
-  calculateJwkThumbprint,
   type CryptoKey,
+  calculateJwkThumbprint,
   exportJWK,
   generateKeyPair,
   generateSecret,
@@ -15,7 +15,7 @@ import { LRUCache } from 'lru-cache';
 import type { Config } from './config.js';
 import { AppError } from './errors.js';
 
-export type TokenKind = 'user' | 'admin';
+export type TokenKind = 'user' | 'admin' | 'staff';
 
 /** What an access token says. Rights are never read from it: they are looked up with the session. */
 export interface AccessClaims {
@@ -36,7 +36,13 @@ export interface SigningKey {
 export interface Tokens {
   /** Replaces the key set. The one in state CURRENT signs; all of them verify. */
   loadKeys(keys: readonly SigningKey[]): Promise<void>;
-  sign(options: { kind: TokenKind; subject: string; sessionId: string; username: string; now: Date }): Promise<{ token: string; expiresAt: Date }>;
+  sign(options: {
+    kind: TokenKind;
+    subject: string;
+    sessionId: string;
+    username: string;
+    now: Date;
+  }): Promise<{ token: string; expiresAt: Date }>;
   /** Throws TOKEN_EXPIRED or TOKEN_INVALID; whether the session still lives is the caller's question. */
   verify(token: string, now: Date): Promise<AccessClaims>;
   /** The key set for services that verify themselves (RFC 7517). No private member, and nothing for HS256. */
@@ -65,7 +71,12 @@ export async function makeSigningKey(algorithm: Algorithm): Promise<Omit<Signing
   const pair = await generateKeyPair(algorithm, { extractable: true });
   const publicJwk = await exportJWK(pair.publicKey);
   const kid = await calculateJwkThumbprint(publicJwk);
-  return { kid, algorithm, publicJwk: { ...publicJwk, kid, alg: algorithm, use: 'sig' }, privateJwk: await exportJWK(pair.privateKey) };
+  return {
+    kid,
+    algorithm,
+    publicJwk: { ...publicJwk, kid, alg: algorithm, use: 'sig' },
+    privateJwk: await exportJWK(pair.privateKey),
+  };
 }
 
 interface LoadedKey {
@@ -89,7 +100,8 @@ function readHeader(token: string): { alg: string; kid: string } {
   const parts = token.split('.');
   if (parts.some((part) => base64url.encode(base64url.decode(part)) !== part)) throw invalid();
   const header: unknown = JSON.parse(Buffer.from(parts[0] ?? '', 'base64url').toString('utf8'));
-  if (typeof header !== 'object' || header === null || Object.keys(header).some((name) => !HEADER_MEMBERS.has(name))) throw invalid();
+  if (typeof header !== 'object' || header === null || Object.keys(header).some((name) => !HEADER_MEMBERS.has(name)))
+    throw invalid();
   const { alg, kid, typ } = header as Record<string, unknown>;
   if (typeof alg !== 'string' || typeof kid !== 'string' || typ !== TYP) throw invalid();
   return { alg, kid };
@@ -104,7 +116,7 @@ function readClaims(payload: Record<string, unknown>, now: Date): AccessClaims {
   const { sub, sid, kind, iat, exp } = payload;
   const latest = now.getTime() / 1000 + LEEWAY_SECONDS;
   if (typeof sub !== 'string' || !UUID.test(sub) || typeof sid !== 'string' || !UUID.test(sid)) throw invalid();
-  if (kind !== 'user' && kind !== 'admin') throw invalid();
+  if (kind !== 'user' && kind !== 'admin' && kind !== 'staff') throw invalid();
   if (!Number.isSafeInteger(iat) || !Number.isSafeInteger(exp) || (iat as number) > latest) throw invalid();
   if ((exp as number) - (iat as number) > LONGEST_LIFE_SECONDS) throw invalid();
   return { kind, subject: sub, sessionId: sid, expiresAt: new Date((exp as number) * 1000) };
@@ -174,6 +186,8 @@ export function createTokens(config: Pick<Config, 'tokens' | 'server'>): Tokens 
         throw isExpired(error) ? new AppError('TOKEN_EXPIRED') : invalid();
       }
     },
-    publicJwks: () => ({ keys: [...keys.values()].filter((key) => key.algorithm !== 'HS256').map((key) => key.publicJwk) }),
+    publicJwks: () => ({
+      keys: [...keys.values()].filter((key) => key.algorithm !== 'HS256').map((key) => key.publicJwk),
+    }),
   };
 }

@@ -26,6 +26,7 @@ const LEVEL_CODES = [
 let h: Harness;
 let people: { verified: Person; unverified: Person; suspended: Person };
 let adminId: { all: string; none: string };
+let staffId: { 1: string; 2: string; 3: string };
 let serviceKey: { all: string; none: string };
 
 async function userSession(person: Person, options: { stale?: boolean } = {}): Promise<Call> {
@@ -48,6 +49,12 @@ async function adminSession(id: string): Promise<Call> {
     method: 'PASSWORD',
     actor: SYSTEM_ACTOR,
   });
+  return { token: issued.accessToken };
+}
+
+async function staffSession(id: string): Promise<Call> {
+  const account = { kind: 'staff', id, username: 'staff' } as const;
+  const issued = await openSession(h.app, { account, method: 'PASSWORD', actor: SYSTEM_ACTOR });
   return { token: issued.accessToken };
 }
 
@@ -81,6 +88,9 @@ const VIEWERS: Record<string, () => Promise<Call>> = {
   'service without scopes': async () => ({ serviceKey: serviceKey.none }),
   admin: () => adminSession(adminId.all),
   'admin without permissions': () => adminSession(adminId.none),
+  'staff 1': () => staffSession(staffId[1]),
+  'staff 2': () => staffSession(staffId[2]),
+  'staff 3': () => staffSession(staffId[3]),
 };
 
 /** Fields that serve every kind of account († in the contract). */
@@ -103,9 +113,14 @@ function expected(level: string, options: { viewer: string; field: string }): st
   if (viewer === 'suspended') return 'ACCOUNT_SUSPENDED';
   if (level.startsWith('INTERNAL_SERVICE')) return viewer === 'service' ? undefined : 'FORBIDDEN';
   if (level === 'ADMIN') return viewer.startsWith('admin') ? undefined : 'FORBIDDEN';
+  if (level === 'STAFF') return viewer.startsWith('staff') ? undefined : 'FORBIDDEN';
+  if (level.startsWith('STAFF') && viewer.startsWith('staff')) {
+    const needed = Number(/^STAFF\((\d),/.exec(level)?.[1]);
+    return Number(viewer.slice('staff '.length)) < needed ? 'FORBIDDEN' : undefined;
+  }
   if (level.startsWith('ADMIN') || level.startsWith('STAFF')) return viewer === 'admin' ? undefined : 'FORBIDDEN';
   if (viewer.startsWith('API key') && API_KEY_READS.has(field)) return viewer === 'API key' ? undefined : 'FORBIDDEN';
-  if (viewer.startsWith('admin') && ALL_KINDS.has(field)) return undefined;
+  if (/^(admin|staff)/.test(viewer) && ALL_KINDS.has(field)) return undefined;
   if (!['unverified', 'stale', 'fresh'].includes(viewer)) return 'UNAUTHENTICATED';
   if (level === 'AUTHENTICATED' || viewer === 'fresh') return undefined;
   if (viewer === 'unverified') return 'EMAIL_NOT_VERIFIED';
@@ -135,6 +150,7 @@ beforeAll(async () => {
     .set({ status: 'SUSPENDED', suspendedAt: h.app.now() })
     .where(eq(users.id, people.suspended.id));
   adminId = { all: (await h.admin([...PERMISSIONS])).id, none: (await h.admin([])).id };
+  staffId = { 1: (await h.staff(1)).id, 2: (await h.staff(2)).id, 3: (await h.staff(3)).id };
   serviceKey = { all: (await h.service([...SERVICE_SCOPES])).key, none: (await h.service([])).key };
 });
 afterAll(() => h.close());

@@ -2,6 +2,7 @@ import type { Context } from '../../core/context.js';
 import { AppError, badInput } from '../../core/errors.js';
 import type { SessionRow, UserRow } from './auth.table.js';
 import { type AuthPayload, type User, UserStatus } from './auth.types.js';
+import { ownerOfRow } from './owner.js';
 import type { Account, Issued } from './sessions.service.js';
 import { type RefreshPayload, type Session, SessionMethod } from './sessions.types.js';
 import { isSuspended } from './users.service.js';
@@ -26,6 +27,7 @@ export function toUser(row: UserRow, now: Date): User {
 
 export function toSession(row: SessionRow, context: Context): Session {
   const { viewer } = context;
+  const owner = ownerOfRow(row);
   return {
     id: row.id,
     createdAt: row.createdAt,
@@ -36,8 +38,8 @@ export function toSession(row: SessionRow, context: Context): Session {
     userAgent: row.userAgent,
     method: SessionMethod[row.method],
     current: 'sessionId' in viewer && viewer.sessionId === row.id,
-    accountKind: row.userId ? 'user' : 'admin',
-    accountId: row.userId ?? row.adminId ?? '',
+    accountKind: owner.kind,
+    accountId: owner.id,
   };
 }
 

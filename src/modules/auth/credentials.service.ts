@@ -8,8 +8,10 @@ import { found } from '../../core/input.js';
 import { requirePassword } from '../../core/password-policy.js';
 import { admins } from '../admin/admin.table.js';
 import { recordAudit } from '../audit/audit.service.js';
+import { staffMembers } from '../staff/staff.table.js';
 import { users } from './auth.table.js';
-import { type Owner, voidEmailTokens } from './email-tokens.service.js';
+import { voidEmailTokens } from './email-tokens.service.js';
+import { ACTOR_KIND_OF, type Owner } from './owner.js';
 import { endSessions, personOf } from './sessions.service.js';
 import { beginAttempt, clearFailures } from './throttle.service.js';
 import { isSuspended } from './users.service.js';
@@ -30,22 +32,7 @@ type Wanted = Owner | { kind: Owner['kind']; emailKey: string };
 
 /** The account with this id or address. */
 export async function findAccount(app: App, wanted: Wanted): Promise<AccountRecord | undefined> {
-  if (wanted.kind === 'admin') {
-    const condition = 'id' in wanted ? eq(admins.id, wanted.id) : eq(admins.emailKey, wanted.emailKey);
-    const [row] = await app.db.select().from(admins).where(condition);
-    if (!row) return undefined;
-    const { id, username, email, passwordHash } = row;
-    return {
-      kind: 'admin',
-      id,
-      username,
-      email,
-      displayName: null,
-      locale: 'en',
-      passwordHash,
-      suspended: row.disabledAt !== null,
-    };
-  }
+  if (wanted.kind !== 'user') return findOperator(app, { ...wanted, kind: wanted.kind });
   const condition = 'id' in wanted ? eq(users.id, wanted.id) : eq(users.emailKey, wanted.emailKey);
   const [row] = await app.db.select().from(users).where(condition);
   if (!row) return undefined;
@@ -62,6 +49,23 @@ export async function findAccount(app: App, wanted: Wanted): Promise<AccountReco
   };
 }
 
+/** Admins and staff: two tables of the same form. */
+const OPERATORS = { admin: admins, staff: staffMembers } as const;
+
+async function findOperator(
+  app: App,
+  wanted: Wanted & { kind: keyof typeof OPERATORS },
+): Promise<AccountRecord | undefined> {
+  const { kind } = wanted;
+  const table = OPERATORS[kind];
+  const condition = 'id' in wanted ? eq(table.id, wanted.id) : eq(table.emailKey, wanted.emailKey);
+  const { id, username, email, passwordHash, disabledAt } = table;
+  const [row] = await app.db.select({ id, username, email, passwordHash, disabledAt }).from(table).where(condition);
+  if (!row) return undefined;
+  const { disabledAt: closedAt, ...account } = row;
+  return { ...account, kind, displayName: null, locale: 'en', suspended: closedAt !== null };
+}
+
 /** @throws NOT_FOUND */
 export async function getAccount(app: App, owner: Owner): Promise<AccountRecord> {
   return found(await findAccount(app, owner));
@@ -74,7 +78,7 @@ export function addressOf(account: AccountRecord): { to: string; locale: string;
 
 /** The actor of an act that a token in a letter, or a secret, proved to be the account's own. */
 export function actingAs(owner: Owner, actor: Actor): Actor {
-  return { ...actor, kind: owner.kind === 'user' ? 'USER' : 'ADMIN', id: owner.id };
+  return { ...actor, kind: ACTOR_KIND_OF[owner.kind], id: owner.id };
 }
 
 /**
@@ -128,13 +132,14 @@ interface NewPassword {
 async function writeHash(app: App, options: NewPassword): Promise<boolean> {
   const { account, passwordHash, provesMailbox, unlessChanged } = options;
   const now = app.now();
-  if (account.kind === 'admin') {
-    const unchanged = unlessChanged ? isSame(admins.passwordHash, account.passwordHash) : undefined;
+  if (account.kind !== 'user') {
+    const table = OPERATORS[account.kind];
+    const unchanged = unlessChanged ? isSame(table.passwordHash, account.passwordHash) : undefined;
     const rows = await app.db
-      .update(admins)
+      .update(table)
       .set({ passwordHash })
-      .where(and(eq(admins.id, account.id), eq(admins.email, account.email), unchanged))
-      .returning({ id: admins.id });
+      .where(and(eq(table.id, account.id), eq(table.email, account.email), unchanged))
+      .returning({ id: table.id });
     return rows.length === 1;
   }
   const unchanged = unlessChanged ? isSame(users.passwordHash, account.passwordHash) : undefined;

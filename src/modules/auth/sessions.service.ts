@@ -1,6 +1,7 @@
 // Invariants: a session belongs to one account of one kind; an ended session never comes back; ending counts for
 // every reader at once, because every reader reads the row.
 import { and, desc, eq, gt, isNull, ne } from 'drizzle-orm';
+import type { AnyPgColumn } from 'drizzle-orm/pg-core';
 import { newId } from '../../core/columns.js';
 import type { Actor, App } from '../../core/context.js';
 import { transact } from '../../core/database.js';
@@ -11,6 +12,7 @@ import { sha256 } from '../../core/secrets.js';
 import type { TokenKind } from '../../core/tokens.js';
 import { recordAudit } from '../audit/audit.service.js';
 import { type SessionRow, sessions } from './auth.table.js';
+import { ownerColumn, toOwnerColumns } from './owner.js';
 
 const DAY = 86_400_000;
 const HOUR = 3_600_000;
@@ -19,6 +21,7 @@ const HOUR = 3_600_000;
 const LIFE: Record<TokenKind, { idleMs: number; absoluteMs: number }> = {
   user: { idleMs: 30 * DAY, absoluteMs: 90 * DAY },
   admin: { idleMs: 8 * HOUR, absoluteMs: 8 * HOUR },
+  staff: { idleMs: 12 * HOUR, absoluteMs: 12 * HOUR },
 };
 
 export const FRESH_MS = 10 * 60_000;
@@ -74,8 +77,7 @@ export async function openSession(
   const expiresAt = new Date(now.getTime() + LIFE[account.kind].idleMs);
   await app.db.insert(sessions).values({
     id: sessionId,
-    userId: account.kind === 'user' ? account.id : null,
-    adminId: account.kind === 'admin' ? account.id : null,
+    ...toOwnerColumns(account),
     method,
     refreshHash: sha256(refreshToken),
     rotatedAt: now,
@@ -100,7 +102,10 @@ export interface LiveSession {
   emailVerified: boolean;
   planCode: string | null;
   timeZone: string | null;
+  /** Of an admin. */
   permissions: string[] | null;
+  /** Of support staff. */
+  level: number | null;
   authenticatedAt: Date;
   revokedAt: Date | null;
   expiresAt: Date;
@@ -110,7 +115,7 @@ export interface LiveSession {
 
 interface LookupRow {
   session_id: string;
-  user_id: string | null;
+  kind: TokenKind;
   account_id: string;
   username: string;
   email: string;
@@ -118,6 +123,7 @@ interface LookupRow {
   plan_code: string | null;
   time_zone: string | null;
   permissions: string[] | null;
+  level: number | null;
   authenticated_at: Date;
   revoked_at: Date | null;
   expires_at: Date;
@@ -126,21 +132,23 @@ interface LookupRow {
 }
 
 const LOOKUP = `
-  select s.id as session_id, s.user_id, coalesce(s.user_id, s.admin_id) as account_id,
-         coalesce(u.username, a.username) as username, coalesce(u.email, a.email) as email,
-         (s.admin_id is not null or u.email_verified_at is not null) as email_verified,
-         u.plan_code, u.time_zone, a.permissions,
+  select s.id as session_id, coalesce(s.user_id, s.admin_id, s.staff_id) as account_id,
+         case when s.user_id is not null then 'user' when s.admin_id is not null then 'admin' else 'staff' end as kind,
+         coalesce(u.username, a.username, m.username) as username, coalesce(u.email, a.email, m.email) as email,
+         (s.user_id is null or u.email_verified_at is not null) as email_verified,
+         u.plan_code, u.time_zone, a.permissions, m.level,
          s.authenticated_at, s.revoked_at, s.expires_at,
-         coalesce(u.suspended_at, a.disabled_at) as suspended_at, u.suspended_until
+         coalesce(u.suspended_at, a.disabled_at, m.disabled_at) as suspended_at, u.suspended_until
     from sessions s
     left join users u on u.id = s.user_id
     left join admins a on a.id = s.admin_id
+    left join staff_members m on m.id = s.staff_id
    where s.id = any($1::uuid[])`;
 
 function toLiveSession(row: LookupRow, now: Date): LiveSession {
   return {
     sessionId: row.session_id,
-    kind: row.user_id === null ? 'admin' : 'user',
+    kind: row.kind,
     accountId: row.account_id,
     username: row.username,
     email: row.email,
@@ -148,6 +156,7 @@ function toLiveSession(row: LookupRow, now: Date): LiveSession {
     planCode: row.plan_code,
     timeZone: row.time_zone,
     permissions: row.permissions,
+    level: row.level,
     authenticatedAt: row.authenticated_at,
     revokedAt: row.revoked_at,
     expiresAt: row.expires_at,
@@ -175,7 +184,7 @@ type AccountRef = Pick<Account, 'kind' | 'id'>;
 
 const liveSessionsOf = (app: App, account: AccountRef) =>
   and(
-    eq(account.kind === 'user' ? sessions.userId : sessions.adminId, account.id),
+    eq(ownerColumn<AnyPgColumn>(sessions, account.kind), account.id),
     isNull(sessions.revokedAt),
     gt(sessions.expiresAt, app.now()),
   );

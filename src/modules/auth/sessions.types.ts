@@ -1,6 +1,7 @@
 import { Field, ID, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { connectionType } from '../../core/pages.types.js';
 import { DateTime } from '../../core/scalars.types.js';
+import type { TokenKind } from '../../core/tokens.js';
 
 export enum SessionMethod {
   PASSWORD = 'PASSWORD',
@@ -41,7 +42,7 @@ export class Session {
   current!: boolean;
 
   /** Not fields: whose it is, for `user` and its like. */
-  accountKind!: 'user' | 'admin';
+  accountKind!: TokenKind;
   accountId!: string;
 }
 
@@ -71,6 +72,6 @@ export class RefreshPayload {
   refreshToken!: string | null;
 
   /** Not fields: whose session it is, for `user` and its like. */
-  accountKind!: 'user' | 'admin';
+  accountKind!: TokenKind;
   accountId!: string;
 }

@@ -7,7 +7,7 @@ import { AppError } from '../../core/errors.js';
 import { recordAudit } from '../audit/audit.service.js';
 import { type SessionRow, sessions, type UserRow, users } from './auth.table.js';
 import { requireOwnPassword } from './credentials.service.js';
-import type { Owner } from './email-tokens.service.js';
+import type { Owner } from './owner.js';
 import { type Issued, openSession, personOf } from './sessions.service.js';
 import { beginAttempt } from './throttle.service.js';
 import { findUserByIdentifier, getUser, isSuspended } from './users.service.js';

@@ -3,11 +3,13 @@
 // that strangers cannot keep the owner out (P5).
 import { createHmac } from 'node:crypto';
 import { and, eq, gt, like, or } from 'drizzle-orm';
+import type { AnyPgColumn } from 'drizzle-orm/pg-core';
 import type { Actor, App } from '../../core/context.js';
 import { AppError } from '../../core/errors.js';
 import { networkKey } from '../../core/network.js';
 import type { TokenKind } from '../../core/tokens.js';
 import { loginFailures, sessions } from './auth.table.js';
+import { ownerColumn } from './owner.js';
 
 const FREE_ATTEMPTS = 5;
 const LONGEST_DELAY_SECONDS = 900;
@@ -68,7 +70,7 @@ async function isKnownDevice(
     .from(sessions)
     .where(
       and(
-        eq(account.kind === 'user' ? sessions.userId : sessions.adminId, account.id),
+        eq(ownerColumn<AnyPgColumn>(sessions, account.kind), account.id),
         eq(sessions.ip, actor.ip),
         actor.userAgent ? eq(sessions.userAgent, actor.userAgent) : undefined,
         gt(sessions.createdAt, since),

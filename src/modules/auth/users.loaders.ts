@@ -3,7 +3,7 @@ import { type Context, loaderOf } from '../../core/context.js';
 import { toUser } from './auth.present.js';
 import type { UserRow } from './auth.table.js';
 import type { User } from './auth.types.js';
-import type { Owner } from './email-tokens.service.js';
+import type { Owner } from './owner.js';
 import { findUsers } from './users.service.js';
 
 function usersById({ app }: Context): DataLoader<string, UserRow | undefined> {

@@ -11,6 +11,7 @@ export function toTokenValidation(verdict: TokenVerdict): TokenValidation {
     expiresAt: good?.expiresAt ?? null,
     user: good && 'user' in good ? good.user : null,
     admin: good && 'admin' in good ? good.admin : null,
+    staff: good && 'staff' in good ? good.staff : null,
     scopes: good && 'scopes' in good ? good.scopes : null,
     sessionId: good && 'sessionId' in good ? good.sessionId : null,
   };

@@ -30,6 +30,13 @@ export type TokenVerdict =
   | { code: Exclude<TokenCode, 'VALID'> }
   | { code: 'VALID'; kind: 'USER'; expiresAt: Date; user: ValidatedUser; sessionId: string }
   | { code: 'VALID'; kind: 'ADMIN'; expiresAt: Date; admin: { id: string; username: string }; sessionId: string }
+  | {
+      code: 'VALID';
+      kind: 'STAFF';
+      expiresAt: Date;
+      staff: { id: string; username: string; level: number };
+      sessionId: string;
+    }
   | { code: 'VALID'; kind: 'API_KEY'; expiresAt: Date; user: ValidatedUser; scopes: string[] };
 
 export interface TokenQuestion {
@@ -63,6 +70,7 @@ async function validateAccessToken(app: App, token: string): Promise<TokenVerdic
   const { accountId: id, username, email, emailVerified, sessionId } = session;
   const common = { code: 'VALID', expiresAt: claims.expiresAt, sessionId } as const;
   if (session.kind === 'admin') return { ...common, kind: 'ADMIN', admin: { id, username } };
+  if (session.kind === 'staff') return { ...common, kind: 'STAFF', staff: { id, username, level: session.level ?? 0 } };
   return { ...common, kind: 'USER', user: { id, username, email, emailVerified, planCode: session.planCode ?? '' } };
 }
 

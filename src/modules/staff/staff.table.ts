@@ -13,8 +13,8 @@ export const staffMembers = pgTable(
     emailKey: text('email_key').notNull(),
     /** Null until the invitation was accepted. */
     passwordHash: text('password_hash'),
+    /** What it allows, and nothing else does: staff hold no permissions. */
     level: integer('level').notNull(),
-    permissions: text('permissions').array().notNull(),
     disabledAt: moment('disabled_at'),
     createdBy: uuid('created_by'),
     createdAt: createdAt(),
