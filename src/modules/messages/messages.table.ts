@@ -1,4 +1,5 @@
-import { index, integer, pgTable, text, uuid } from 'drizzle-orm/pg-core';
+import { sql } from 'drizzle-orm';
+import { check, index, integer, pgTable, text, uuid } from 'drizzle-orm/pg-core';
 import { createdAt, id, moment } from '../../core/columns.js';
 import { users } from '../auth/auth.table.js';
 
@@ -13,16 +14,22 @@ export const messageLogs = pgTable(
     serviceId: uuid('service_id').notNull(),
     conversationId: text('conversation_id'),
     model: text('model').notNull(),
-    /** The messages as JSON, sealed; says which key. */
+    /** The messages as JSON, sealed with the person's own key; says which of them. */
     sealedContent: text('sealed_content').notNull(),
     inputTokens: integer('input_tokens').notNull(),
     outputTokens: integer('output_tokens').notNull(),
+    /** How many messages the content has. */
+    messageCount: integer('message_count').notNull(),
     occurredAt: moment('occurred_at').notNull(),
     createdAt: createdAt(),
   },
   (table) => [
     index('message_logs_user').on(table.userId, table.occurredAt, table.id),
     index('message_logs_created_at').on(table.createdAt),
+    check(
+      'message_logs_counts',
+      sql`${table.inputTokens} >= 0 and ${table.outputTokens} >= 0 and ${table.messageCount} > 0`,
+    ),
   ],
 );
 

@@ -1,24 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { check, index, pgTable, text, uuid } from 'drizzle-orm/pg-core';
-import { createdAt, moment } from '../../core/columns.js';
+import { moment } from '../../core/columns.js';
 import { users } from '../auth/auth.table.js';
-
-/**
- * One key a person, sealed with the encryption key. What is written under it is gone when the key is: erasing is
- * setting `sealed_key` to null.
- */
-export const dataKeys = pgTable(
-  'data_keys',
-  {
-    userId: uuid('user_id')
-      .primaryKey()
-      .references(() => users.id),
-    sealedKey: text('sealed_key'),
-    createdAt: createdAt(),
-    destroyedAt: moment('destroyed_at'),
-  },
-  (table) => [check('data_keys_destroyed', sql`(${table.sealedKey} is null) = (${table.destroyedAt} is not null)`)],
-);
 
 /** Who left, when, why, and what they were, sealed with their own key until the purge date. */
 export const deletedUsers = pgTable(
@@ -38,6 +21,10 @@ export const deletedUsers = pgTable(
   (table) => [
     index('deleted_users_deleted_at').on(table.deletedAt, table.userId),
     index('deleted_users_purge').on(table.purgeAt).where(sql`${table.erasedAt} is null`),
+    check(
+      'deleted_users_erased',
+      sql`(${table.erasedAt} is null) = (${table.sealedSnapshot} is not null) and (${table.erasedAt} is null or ${table.reason} is null)`,
+    ),
   ],
 );
 
