@@ -32,4 +32,11 @@ DROP TABLE "totp_factors";--> statement-breakpoint
 DROP TABLE "second_factor_challenges";--> statement-breakpoint
 DROP TABLE "backup_codes";--> statement-breakpoint
 DROP TABLE "staff_members";--> statement-breakpoint
-DROP TABLE "audit_links";
+DROP TABLE "audit_unlinked";--> statement-breakpoint
+DROP TABLE "audit_links";--> statement-breakpoint
+DROP INDEX "audit_events_actor";--> statement-breakpoint
+DROP INDEX "audit_events_target";--> statement-breakpoint
+DROP INDEX "audit_events_request";--> statement-breakpoint
+DROP INDEX "audit_events_action";--> statement-breakpoint
+CREATE INDEX "audit_events_action" ON "audit_events" USING btree ("action","occurred_at");--> statement-breakpoint
+ALTER TABLE "outbox_emails" DROP COLUMN "request_id";

@@ -24,7 +24,15 @@ export type AuditAction =
   | 'user.profile_updated'
   | 'user.suspended'
   | 'user.unsuspended'
+  | 'user.deleted'
+  | 'user.restored'
+  | 'user.erased'
+  | 'user.data_exported'
+  | 'user.messages_viewed'
+  | 'user.plan_changed'
+  | 'user.limits_changed'
   | 'user.viewed'
+  | 'deleted_users.listed'
   | 'users.listed'
   | 'session.revoked'
   | 'session.others_revoked'
@@ -58,6 +66,8 @@ export type AuditAction =
   | 'service.updated'
   | 'service.disabled'
   | 'service.key_rotated'
+  | 'audit.viewed'
+  | 'request.traced'
   | 'signing_key.created';
 
 export interface AuditEntry {
