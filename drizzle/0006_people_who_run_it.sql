@@ -107,13 +107,16 @@ CREATE TABLE "ip_rules" (
 	"id" uuid PRIMARY KEY NOT NULL,
 	"action" text NOT NULL,
 	"scope" text NOT NULL,
-	"scope_id" uuid,
-	"cidr" text NOT NULL,
+	"service_id" uuid,
+	"api_key_id" uuid,
+	"cidr" "cidr" NOT NULL,
 	"note" text,
 	"created_by" uuid,
 	"created_at" timestamp with time zone NOT NULL,
 	CONSTRAINT "ip_rules_action" CHECK ("ip_rules"."action" in ('ALLOW', 'DENY')),
-	CONSTRAINT "ip_rules_scope" CHECK (("ip_rules"."scope" in ('SERVICE', 'API_KEY')) = ("ip_rules"."scope_id" is not null))
+	CONSTRAINT "ip_rules_scope_known" CHECK ("ip_rules"."scope" in ('EVERYTHING', 'OPERATOR_SIGN_IN', 'SERVICE', 'API_KEY')),
+	CONSTRAINT "ip_rules_service" CHECK (("ip_rules"."scope" = 'SERVICE') = ("ip_rules"."service_id" is not null)),
+	CONSTRAINT "ip_rules_api_key" CHECK (("ip_rules"."scope" = 'API_KEY') = ("ip_rules"."api_key_id" is not null))
 );
 --> statement-breakpoint
 CREATE TABLE "deleted_users" (
@@ -153,6 +156,12 @@ CREATE TABLE "user_notes" (
 	"created_at" timestamp with time zone NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "active_days" (
+	"day" date NOT NULL,
+	"user_id" uuid NOT NULL,
+	CONSTRAINT "active_days_day_user_id_pk" PRIMARY KEY("day","user_id")
+);
+--> statement-breakpoint
 ALTER TABLE "email_tokens" DROP CONSTRAINT "email_tokens_one_owner";--> statement-breakpoint
 ALTER TABLE "sessions" DROP CONSTRAINT "sessions_one_owner";--> statement-breakpoint
 ALTER TABLE "users" DROP CONSTRAINT "users_status";--> statement-breakpoint
@@ -180,8 +189,11 @@ ALTER TABLE "totp_factors" ADD CONSTRAINT "totp_factors_staff_id_staff_members_i
 ALTER TABLE "prices" ADD CONSTRAINT "prices_product_id_products_id_fk" FOREIGN KEY ("product_id") REFERENCES "public"."products"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "data_keys" ADD CONSTRAINT "data_keys_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "message_logs" ADD CONSTRAINT "message_logs_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "ip_rules" ADD CONSTRAINT "ip_rules_service_id_services_id_fk" FOREIGN KEY ("service_id") REFERENCES "public"."services"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "ip_rules" ADD CONSTRAINT "ip_rules_api_key_id_api_keys_id_fk" FOREIGN KEY ("api_key_id") REFERENCES "public"."api_keys"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "deleted_users" ADD CONSTRAINT "deleted_users_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "user_notes" ADD CONSTRAINT "user_notes_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "active_days" ADD CONSTRAINT "active_days_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE UNIQUE INDEX "audit_links_event" ON "audit_links" USING btree ("event_id");--> statement-breakpoint
 CREATE INDEX "backup_codes_user" ON "backup_codes" USING btree ("user_id");--> statement-breakpoint
 CREATE INDEX "backup_codes_admin" ON "backup_codes" USING btree ("admin_id");--> statement-breakpoint
@@ -211,6 +223,9 @@ CREATE INDEX "audit_events_target" ON "audit_events" USING btree ("target_id","o
 CREATE INDEX "audit_events_request" ON "audit_events" USING btree ("request_id") WHERE "audit_events"."request_id" is not null;--> statement-breakpoint
 CREATE INDEX "email_tokens_staff" ON "email_tokens" USING btree ("staff_id","purpose");--> statement-breakpoint
 CREATE INDEX "sessions_staff" ON "sessions" USING btree ("staff_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "sessions_impersonator" ON "sessions" USING btree ("impersonator_id") WHERE "sessions"."impersonator_id" is not null;--> statement-breakpoint
+CREATE INDEX "credit_transactions_time" ON "credit_transactions" USING brin ("created_at");--> statement-breakpoint
+CREATE INDEX "outbox_emails_dead" ON "outbox_emails" USING btree ("created_at") WHERE "outbox_emails"."status" = 'DEAD';--> statement-breakpoint
 CREATE INDEX "outbox_emails_request" ON "outbox_emails" USING btree ("request_id") WHERE "outbox_emails"."request_id" is not null;--> statement-breakpoint
 CREATE INDEX "audit_events_action" ON "audit_events" USING btree ("action","occurred_at","id");--> statement-breakpoint
 ALTER TABLE "email_tokens" ADD CONSTRAINT "email_tokens_one_owner" CHECK (num_nonnulls("email_tokens"."user_id", "email_tokens"."admin_id", "email_tokens"."staff_id") = 1);--> statement-breakpoint
