@@ -1,5 +1,6 @@
 -- What the older build cannot hold goes first: staff, and who left stays shut out.
-DELETE FROM "sessions" WHERE "staff_id" IS NOT NULL;--> statement-breakpoint
+-- An impersonation would become a session of the person without its limits.
+DELETE FROM "sessions" WHERE "staff_id" IS NOT NULL OR "impersonator_id" IS NOT NULL;--> statement-breakpoint
 DELETE FROM "email_tokens" WHERE "staff_id" IS NOT NULL;--> statement-breakpoint
 ALTER TABLE "users" DROP CONSTRAINT "users_status";--> statement-breakpoint
 ALTER TABLE "users" DROP CONSTRAINT "users_deletion";--> statement-breakpoint
@@ -21,6 +22,9 @@ ALTER TABLE "email_tokens" DROP COLUMN "staff_id";--> statement-breakpoint
 ALTER TABLE "email_tokens" ADD CONSTRAINT "email_tokens_one_owner" CHECK (num_nonnulls("email_tokens"."user_id", "email_tokens"."admin_id") = 1);--> statement-breakpoint
 ALTER TABLE "plans" DROP COLUMN "product_id";--> statement-breakpoint
 ALTER TABLE "plans" DROP COLUMN "archived_at";--> statement-breakpoint
+DROP TABLE "active_days";--> statement-breakpoint
+DROP INDEX "credit_transactions_time";--> statement-breakpoint
+DROP INDEX "outbox_emails_dead";--> statement-breakpoint
 DROP TABLE "user_notes";--> statement-breakpoint
 DROP TABLE "deleted_users";--> statement-breakpoint
 DROP TABLE "data_keys";--> statement-breakpoint

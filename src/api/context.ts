@@ -27,9 +27,17 @@ async function viewerOfAccessToken(app: App, token: string): Promise<Viewer> {
   if (session.suspended) return refused(session.kind === 'user' ? 'ACCOUNT_SUSPENDED' : 'UNAUTHENTICATED');
   const { accountId: id, sessionId, authenticatedAt } = session;
   if (session.kind === 'admin')
-    return { kind: 'admin', id, sessionId, authenticatedAt, permissions: session.permissions ?? [] };
+    return {
+      kind: 'admin',
+      id,
+      sessionId,
+      authenticatedAt,
+      permissions: session.permissions ?? [],
+      mustEnroll: session.mustEnroll,
+    };
   if (session.kind === 'staff') return { kind: 'staff', id, sessionId, authenticatedAt, level: session.level ?? 0 };
-  return { kind: 'user', id, sessionId, authenticatedAt, emailVerified: session.emailVerified };
+  const { emailVerified, impersonatedBy, readOnly } = session;
+  return { kind: 'user', id, sessionId, authenticatedAt, emailVerified, impersonatedBy, readOnly };
 }
 
 async function viewerOfApiKey(app: App, options: { key: string; ip: string }): Promise<Viewer> {
@@ -85,9 +93,11 @@ const ACTOR_KINDS = {
 } as const;
 
 export function actorOf(viewer: Viewer, request: { ip: string; userAgent: string | undefined; id: string }): Actor {
+  // What is done in a person's name is done by the admin: a chain of names must not lose who it was.
+  const impersonatorId = viewer.kind === 'user' ? viewer.impersonatedBy : null;
   return {
-    kind: ACTOR_KINDS[viewer.kind],
-    id: viewer.kind === 'anonymous' ? null : viewer.id,
+    kind: impersonatorId ? 'ADMIN' : ACTOR_KINDS[viewer.kind],
+    id: impersonatorId ?? (viewer.kind === 'anonymous' ? null : viewer.id),
     ip: request.ip,
     userAgent: request.userAgent?.toWellFormed().replaceAll('\0', '').slice(0, 300) ?? null,
     requestId: request.id,

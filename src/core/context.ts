@@ -48,6 +48,10 @@ export interface UserViewer {
   readonly emailVerified: boolean;
   /** Last time this session proved a password. */
   readonly authenticatedAt: Date;
+  /** The admin who acts in the person's name; null when it is the person. */
+  readonly impersonatedBy: string | null;
+  /** Of an impersonation: nothing may be changed. */
+  readonly readOnly: boolean;
 }
 
 /** A person's own API key: reads only, never anything FRESH. */
@@ -71,6 +75,8 @@ export interface AdminViewer {
   readonly id: string;
   readonly sessionId: string;
   readonly permissions: readonly string[];
+  /** A second factor is required of admins, and this one has none: enrolling it is all they may do. */
+  readonly mustEnroll: boolean;
   readonly authenticatedAt: Date;
 }
 

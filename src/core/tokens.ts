@@ -42,6 +42,10 @@ export interface Tokens {
     sessionId: string;
     username: string;
     now: Date;
+    /** The end, if not after the usual time. */
+    expiresAt?: Date | undefined;
+    /** Who acts in the subject's name: the `act` claim (RFC 8693, 4.1). For readers; rights are never read from it. */
+    actorId?: string | undefined;
   }): Promise<{ token: string; expiresAt: Date }>;
   /** Throws TOKEN_EXPIRED or TOKEN_INVALID; whether the session still lives is the caller's question. */
   verify(token: string, now: Date): Promise<AccessClaims>;
@@ -156,11 +160,15 @@ export function createTokens(config: Pick<Config, 'tokens' | 'server'>): Tokens 
       current = { kid: signer.kid, key };
       proven.clear();
     },
-    async sign({ kind, subject, sessionId, username, now }) {
+    async sign({ kind, subject, sessionId, username, now, ...delegation }) {
       if (!current) throw new Error('No signing key loaded');
       const issuedAt = Math.floor(now.getTime() / 1000);
-      const expiresAt = issuedAt + config.tokens.accessTtlSeconds;
-      const token = await new SignJWT({ kind, sid: sessionId, username, ...(kind === 'admin' && { admin: true }) })
+      const { actorId } = delegation;
+      const expiresAt = delegation.expiresAt
+        ? Math.floor(delegation.expiresAt.getTime() / 1000)
+        : issuedAt + config.tokens.accessTtlSeconds;
+      const flags = { ...(kind === 'admin' && { admin: true }), ...(actorId && { act: { sub: actorId } }) };
+      const token = await new SignJWT({ kind, sid: sessionId, username, ...flags })
         .setProtectedHeader({ alg: current.key.algorithm, kid: current.kid, typ: TYP })
         .setIssuer(issuer)
         .setAudience(issuer)

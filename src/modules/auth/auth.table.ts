@@ -96,6 +96,7 @@ export const sessions = pgTable(
     index('sessions_user').on(table.userId, table.createdAt, table.id),
     index('sessions_admin').on(table.adminId, table.createdAt, table.id),
     index('sessions_ends_at').on(table.endsAt),
+    index('sessions_impersonator').on(table.impersonatorId).where(sql`${table.impersonatorId} is not null`),
     check('sessions_one_owner', sql`num_nonnulls(${table.userId}, ${table.adminId}, ${table.staffId}) = 1`),
     check('sessions_impersonation', sql`(${table.method} = 'IMPERSONATION') = (${table.impersonatorId} is not null)`),
     check('sessions_expiry', sql`${table.expiresAt} <= ${table.endsAt}`),

@@ -14,5 +14,7 @@ export function toTokenValidation(verdict: TokenVerdict): TokenValidation {
     staff: good && 'staff' in good ? good.staff : null,
     scopes: good && 'scopes' in good ? good.scopes : null,
     sessionId: good && 'sessionId' in good ? good.sessionId : null,
+    impersonatedBy: good && 'impersonatedBy' in good ? good.impersonatedBy : null,
+    readOnly: good && 'readOnly' in good ? good.readOnly : false,
   };
 }

@@ -19,7 +19,7 @@ registerEnumType(TokenValidationCode, {
     SUSPENDED: { description: 'The account is suspended, or the admin or staff member disabled.' },
     MALFORMED: { description: 'Nothing that this server has made.' },
     NOT_FOUND: { description: 'A key or session that is not there (any more).' },
-    INSUFFICIENT_SCOPE: { description: 'The API key lacks one of the scopes asked for.' },
+    INSUFFICIENT_SCOPE: { description: 'The API key lacks one of the scopes asked for, or the admin the second factor that is required.' },
     IP_NOT_ALLOWED: { description: 'The API key is bound to other addresses, or `ip` was not given.' },
   },
 });
@@ -110,4 +110,13 @@ export class TokenValidation {
 
   @Field(() => ID, { nullable: true, description: 'Null for an API key.' })
   sessionId!: string | null;
+
+  @Field(() => ID, {
+    nullable: true,
+    description: 'The admin who acts in the person’s name. Refuse what only the person may do: pay, sign, delete.',
+  })
+  impersonatedBy!: string | null;
+
+  @Field(() => Boolean, { description: 'The admin may only look: change nothing for this token.' })
+  readOnly!: boolean;
 }
