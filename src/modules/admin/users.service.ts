@@ -11,7 +11,7 @@ import { type UserRow, users } from '../auth/auth.table.js';
 
 export interface UserFilter {
   search?: string | null | undefined;
-  status?: 'ACTIVE' | 'SUSPENDED' | null | undefined;
+  status?: 'ACTIVE' | 'SUSPENDED' | 'DELETED' | null | undefined;
   emailVerified?: boolean | null | undefined;
   createdAfter?: Date | null | undefined;
   createdBefore?: Date | null | undefined;
@@ -104,7 +104,9 @@ function conditionOf(app: App, filter: UserFilter): SQL | undefined {
   const { search, status, emailVerified, createdAfter, createdBefore } = filter;
   return and(
     search == null ? undefined : matches(search),
-    status == null ? undefined : hasStatus(app, status),
+    // Who was deleted is nobody's business unless asked for.
+    status === 'DELETED' ? isNotNull(users.deletedAt) : isNull(users.deletedAt),
+    status == null || status === 'DELETED' ? undefined : hasStatus(app, status),
     emailVerified == null ? undefined : (emailVerified ? isNotNull : isNull)(users.emailVerifiedAt),
     createdAfter == null ? undefined : gte(users.createdAt, createdAfter),
     createdBefore == null ? undefined : lt(users.createdAt, createdBefore),

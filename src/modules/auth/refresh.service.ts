@@ -44,7 +44,7 @@ const ROTATE = `
    where s.id = $1 and o.id = s.id
      and s.revoked_at is null and s.expires_at > $4::timestamptz
      and (s.refresh_hash = $2 or (s.previous_hash = $2 and s.rotated_at > $4::timestamptz - interval '${GRACE_SECONDS} seconds'))
-     and (u.id is null or u.suspended_at is null or u.suspended_until <= $4::timestamptz)
+     and u.deleted_at is null and (u.id is null or u.suspended_at is null or u.suspended_until <= $4::timestamptz)
      and a.disabled_at is null and m.disabled_at is null
   returning s.id as session_id, case when u.id is not null then 'user' when a.id is not null then 'admin' else 'staff' end as kind,
             coalesce(u.id, a.id, m.id) as account_id, coalesce(u.username, a.username, m.username) as username, s.expires_at`;

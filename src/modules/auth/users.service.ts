@@ -1,20 +1,23 @@
-import { eq, inArray, or } from 'drizzle-orm';
+import { and, eq, inArray, isNull, or } from 'drizzle-orm';
 import { selectList } from '../../core/columns.js';
 import type { App } from '../../core/context.js';
 import { canonicalEmail, found } from '../../core/input.js';
 import { createRowLookup } from '../../core/lookups.js';
 import { type UserRow, users } from './auth.table.js';
 
-const findRow = createRowLookup<UserRow>(`select ${selectList(users)} from users where id = any($1::uuid[])`, ({ id }) => id);
+const findRow = createRowLookup<UserRow>(`select ${selectList(users)} from users where id = any($1::uuid[]) and deleted_at is null`, ({ id }) => id);
 
 /** Who is asking for herself: the hot path of `me`. Not for use within a transaction. @throws NOT_FOUND */
 export async function getOwnUser(app: App, id: string): Promise<UserRow> {
   return found(await findRow(app, id));
 }
 
-/** @throws NOT_FOUND */
+/** @throws NOT_FOUND, for who was deleted too */
 export async function getUser(app: App, id: string): Promise<UserRow> {
-  const [user] = await app.db.select().from(users).where(eq(users.id, id));
+  const [user] = await app.db
+    .select()
+    .from(users)
+    .where(and(eq(users.id, id), isNull(users.deletedAt)));
   return found(user);
 }
 
@@ -29,7 +32,12 @@ export async function findUserByIdentifier(app: App, identifier: string): Promis
   const [user] = await app.db
     .select()
     .from(users)
-    .where(or(eq(users.usernameKey, identifier.toLowerCase()), emailKey ? eq(users.emailKey, emailKey) : undefined));
+    .where(
+      and(
+        isNull(users.deletedAt),
+        or(eq(users.usernameKey, identifier.toLowerCase()), emailKey ? eq(users.emailKey, emailKey) : undefined),
+      ),
+    );
   return user;
 }
 
