@@ -49,14 +49,18 @@ function personal(
 
 const unverified = (viewer: Person): ErrorCode | undefined =>
   viewer.kind === 'user' && !viewer.emailVerified ? 'EMAIL_NOT_VERIFIED' : undefined;
+const isImpersonated = (viewer: Viewer) => viewer.kind === 'user' && viewer.impersonatedBy !== null;
 const stale = (viewer: Person, now: Date): ErrorCode | undefined =>
   unverified(viewer) ??
+  // Whoever acts in a person's name has no password of theirs to confirm.
+  (isImpersonated(viewer) ? 'FORBIDDEN' : undefined) ??
   (now.getTime() - viewer.authenticatedAt.getTime() > FRESH_MS ? 'REAUTHENTICATION_REQUIRED' : undefined);
 
 const AUTHENTICATED_ALL_KINDS = personal('AUTHENTICATED', { allKinds: true });
 const VERIFIED = personal('VERIFIED', { allKinds: false, refuse: unverified });
 const VERIFIED_ALL_KINDS = personal('VERIFIED', { allKinds: true, refuse: unverified });
 const FRESH = personal('FRESH', { allKinds: false, refuse: stale });
+const FRESH_ALL_KINDS = personal('FRESH', { allKinds: true, refuse: stale });
 
 /** A person's own API key may read this too, when it holds the scope. Never used on anything that changes. */
 function orApiKey(level: Level, scope: string): Level {
@@ -81,11 +85,18 @@ function admin(permission: string): Level {
   return {
     name: `ADMIN(${permission})`,
     check: (viewer) =>
-      viewer.kind === 'admin' && viewer.permissions.includes(permission) ? undefined : outsider(viewer),
+      viewer.kind === 'admin' && !viewer.mustEnroll && viewer.permissions.includes(permission)
+        ? undefined
+        : outsider(viewer),
   };
 }
 
-const ANY_ADMIN: Level = { name: 'ADMIN', check: (viewer) => (viewer.kind === 'admin' ? undefined : outsider(viewer)) };
+const ANY_ADMIN: Level = {
+  name: 'ADMIN',
+  check: (viewer) => (viewer.kind === 'admin' && !viewer.mustEnroll ? undefined : outsider(viewer)),
+};
+
+const ANY_STAFF: Level = { name: 'STAFF', check: (viewer) => (viewer.kind === 'staff' ? undefined : outsider(viewer)) };
 
 /** Support staff of level n or above, or an admin who holds the permission. */
 function staff(level: 1 | 2 | 3, permission: string): Level {
@@ -127,8 +138,13 @@ export const ACCESS = {
     // accounts
     serviceInfo: PUBLIC,
     passwordPolicy: PUBLIC,
+    // what is sold
+    plans: PUBLIC,
+    products: PUBLIC,
+    product: PUBLIC,
     currentSession: AUTHENTICATED_ALL_KINDS,
     me: orApiKey(VERIFIED, 'account:read'),
+    exportMyData: FRESH,
     // credits
     creditBalance: service('credits:read'),
     creditTransactions: service('credits:read'),
@@ -141,14 +157,23 @@ export const ACCESS = {
     // operators
     users: staff(1, 'users:read'),
     user: staff(1, 'users:read'),
+    messageLogs: staff(2, 'messages:read'),
+    deletedUsers: admin('users:delete'),
+    staffMe: ANY_STAFF,
     adminMe: ANY_ADMIN,
+    staffMembers: admin('staff:manage'),
     admins: admin('admins:manage'),
     services: admin('services:manage'),
+    statistics: admin('system:read'),
+    systemHealth: admin('system:read'),
+    auditLog: admin('audit:read'),
+    verifyAuditLog: admin('audit:read'),
   },
   Mutation: {
     // accounts
     register: PUBLIC,
     login: PUBLIC,
+    completeSecondFactor: PUBLIC, // the challenge is the credential
     verifyEmail: PUBLIC,
     resendVerificationEmail: PUBLIC,
     refreshToken: PUBLIC, // the refresh token is the credential
@@ -164,13 +189,19 @@ export const ACCESS = {
     confirmEmailChange: PUBLIC,
     undoEmailChange: PUBLIC,
     createRecoveryPhrase: FRESH,
+    startTotpEnrollment: FRESH_ALL_KINDS,
+    confirmTotpEnrollment: FRESH_ALL_KINDS,
+    disableTotp: FRESH_ALL_KINDS,
+    regenerateBackupCodes: FRESH_ALL_KINDS,
     recoverAccount: PUBLIC,
     updateProfile: VERIFIED,
+    deleteAccount: FRESH,
     createApiKey: FRESH,
     rotateApiKey: FRESH,
     revokeApiKey: FRESH,
     // other services
     consumeConversation: service('usage:write'),
+    logMessages: service('messages:write'),
     // credits
     addCredits: service('credits:grant'),
     refundCredits: service('credits:grant'),
@@ -179,9 +210,19 @@ export const ACCESS = {
     captureCredits: service('credits:use'),
     releaseCredits: service('credits:use'),
     // operators
+    staffLogin: PUBLIC,
     adminLogin: PUBLIC,
+    impersonateUser: admin('users:impersonate'),
     suspendUser: staff(3, 'users:write'),
     unsuspendUser: staff(3, 'users:write'),
+    setUserPlan: admin('users:write'),
+    setUserLimits: admin('users:write'),
+    deleteUser: admin('users:delete'),
+    restoreUser: admin('users:delete'),
+    eraseUser: admin('users:delete'),
+    createStaff: admin('staff:manage'),
+    updateStaff: admin('staff:manage'),
+    disableStaff: admin('staff:manage'),
     createAdmin: admin('admins:manage'),
     updateAdmin: admin('admins:manage'),
     disableAdmin: admin('admins:manage'),
@@ -189,12 +230,19 @@ export const ACCESS = {
     rotateServiceKey: admin('services:manage'),
     updateService: admin('services:manage'),
     disableService: admin('services:manage'),
+    createProduct: admin('catalog:manage'),
+    updateProduct: admin('catalog:manage'),
+    archiveProduct: admin('catalog:manage'),
+    createPlan: admin('catalog:manage'),
+    updatePlan: admin('catalog:manage'),
   },
   User: {
     sessions: OWNER_OR_STAFF,
     apiKeys: OWNER_OR_STAFF,
+    hasTotp: OWNER_OR_STAFF,
     hasRecoveryPhrase: OWNER_OR_STAFF,
     securityHistory: OWNER_OR_STAFF,
+    messages: OWNER_OR_STAFF,
     usage: ownerOr(staff(2, 'users:read'), 'usage:read'),
     creditAccount: ownerOr(staff(2, 'users:read'), 'credits:read'),
   },
@@ -219,7 +267,13 @@ export const SIGN_IN_FAMILY: ReadonlySet<string> = new Set([
   'undoEmailChange',
   'createRecoveryPhrase',
   'recoverAccount',
+  'staffLogin',
   'adminLogin',
+  'completeSecondFactor',
+  'startTotpEnrollment',
+  'confirmTotpEnrollment',
+  'disableTotp',
+  'regenerateBackupCodes',
 ]);
 
 /** Further fields that may stand once in an operation. */
@@ -238,8 +292,29 @@ export const SENSITIVE_FIELDS: ReadonlySet<string> = new Set([...SIGN_IN_FAMILY,
 /** Takes any text whatever and answers normally: nothing of it is kept. */
 const ANY_TEXT = new Set(['validateToken']);
 
+/**
+ * All that an admin who acts in a person's name may change (SECURITY A3), and only when the impersonation is not
+ * read-only. A mutation that is not here is refused to them, so that a new one is until somebody decides otherwise:
+ * nothing that touches password, address, keys, second factor, sessions, leaving or money belongs on this list.
+ */
+const IMPERSONATED_WRITES: ReadonlySet<string> = new Set(['updateProfile']);
+
+/** Ending it is always allowed. */
+function isRefusedToImpersonators(viewer: Viewer, field: string): boolean {
+  if (viewer.kind !== 'user' || viewer.impersonatedBy === null || field === 'logout') return false;
+  return viewer.readOnly || !IMPERSONATED_WRITES.has(field);
+}
+
 const ROOTS = new Set(['Query', 'Mutation']);
 const REFUSED: Level = { name: 'NOBODY', check: (viewer) => outsider(viewer) };
+
+function refusalOf(code: ErrorCode, viewer: Viewer): AppError {
+  if (code !== 'FORBIDDEN' || viewer.kind !== 'admin' || !viewer.mustEnroll) return new AppError(code);
+  return new AppError(code, {
+    message: 'Enrol a second factor first.',
+    extensions: { reason: 'SECOND_FACTOR_NOT_ENROLLED' },
+  });
+}
 
 /** One shield rule for one field: the limit first (a refused caller is counted too), then the level, then the text. */
 function guard(typeName: string, fieldName: string, level: Level) {
@@ -251,8 +326,11 @@ function guard(typeName: string, fieldName: string, level: Level) {
         const limited = await takeFieldLimit(context, { field: fieldName, family });
         if (limited) return limited;
       }
+      if (typeName === 'Mutation' && isRefusedToImpersonators(context.viewer, fieldName)) {
+        return new AppError('FORBIDDEN', { message: 'Not in the name of somebody else.' });
+      }
       const code = level.check(context.viewer, context.app.now(), parent);
-      if (code) return new AppError(code);
+      if (code) return refusalOf(code, context.viewer);
       return ANY_TEXT.has(fieldName) ? true : (checkText(args) ?? true);
     },
   );

@@ -8,6 +8,7 @@ import type { Metrics } from './metrics.js';
 import type { Passwords } from './passwords.js';
 import type { RefreshTokens, Secrets } from './secrets.js';
 import type { Tokens } from './tokens.js';
+import type { Vitals } from './vitals.js';
 
 /** What one process owns. Built once by `createApp`; tests override single parts. */
 export interface App {
@@ -25,6 +26,7 @@ export interface App {
   readonly mailer: Mailer;
   readonly limiter: Limiter;
   readonly metrics: Metrics;
+  readonly vitals: Vitals;
   /** The only clock. */
   readonly now: () => Date;
 }

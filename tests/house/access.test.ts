@@ -58,6 +58,13 @@ async function staffSession(id: string): Promise<Call> {
   return { token: issued.accessToken };
 }
 
+async function impersonation(readOnly: boolean): Promise<Call> {
+  const query = 'mutation($input: ImpersonateUserInput!) { impersonateUser(input: $input) { accessToken } }';
+  const input = { userId: people.verified.id, reason: 'matrix', readOnly };
+  const { data } = await h.graphql(query, { ...(await adminSession(adminId.all)), variables: { input } });
+  return { token: data.impersonateUser.accessToken };
+}
+
 async function apiKey(scopes: string[]): Promise<Call> {
   const key = makeKey('key');
   const now = h.app.now();
@@ -82,6 +89,8 @@ const VIEWERS: Record<string, () => Promise<Call>> = {
   stale: () => userSession(people.verified, { stale: true }),
   fresh: () => userSession(people.verified),
   suspended: () => userSession(people.suspended),
+  impersonated: () => impersonation(true),
+  'impersonated, writing': () => impersonation(false),
   'API key': () => apiKey(['account:read', 'credits:read', 'usage:read']),
   'API key without scopes': () => apiKey([]),
   service: async () => ({ serviceKey: serviceKey.all }),
@@ -101,13 +110,24 @@ const ALL_KINDS = new Set([
   'revokeOtherSessions',
   'reauthenticate',
   'changePassword',
+  'startTotpEnrollment',
+  'confirmTotpEnrollment',
+  'disableTotp',
+  'regenerateBackupCodes',
 ]);
+/** All that an admin may change in the name of a person, when that was asked for. */
+const IMPERSONATED_WRITES = new Set(['updateProfile']);
 /** Fields that a person's API key with all of Credence's own scopes may read. */
 const API_KEY_READS = new Set(['me']);
 
 /** What the contract says (SPEC 1), written a second time and independently of the rules: code, or undefined to pass. */
-function expected(level: string, options: { viewer: string; field: string }): string | undefined {
-  const { viewer, field } = options;
+function expected(level: string, options: { root: string; viewer: string; field: string }): string | undefined {
+  const { root, viewer, field } = options;
+  if (viewer.startsWith('impersonated')) {
+    const mayWrite = viewer === 'impersonated, writing' && IMPERSONATED_WRITES.has(field);
+    if (root === 'mutation') return field === 'logout' || mayWrite ? undefined : 'FORBIDDEN';
+    return level === 'FRESH' ? 'FORBIDDEN' : expected(level, { ...options, viewer: 'fresh' });
+  }
   if (level === 'PUBLIC') return undefined;
   if (viewer === 'anonymous') return 'UNAUTHENTICATED';
   if (viewer === 'suspended') return 'ACCOUNT_SUSPENDED';
@@ -193,7 +213,7 @@ describe('the access page', () => {
     async (viewer) => {
       const wrong: string[] = [];
       for (const { root, field, level } of rootFields) {
-        const want = expected(level, { viewer, field: field.name });
+        const want = expected(level, { root, viewer, field: field.name });
         const { query, variables } = documentFor(root, field);
         const call = await VIEWERS[viewer]?.();
         const { code } = await h.graphql(query, { ...call, variables, ip: '10.99.0.1' });
@@ -210,7 +230,7 @@ describe('the access page', () => {
   it('is printed into docs/SECURITY.md (npm run generate writes it)', async () => {
     const viewers = Object.keys(VIEWERS);
     const rows = rootFields.map(({ root, field, level }) => {
-      const cells = viewers.map((viewer) => expected(level, { viewer, field: field.name }) ?? 'yes');
+      const cells = viewers.map((viewer) => expected(level, { root, viewer, field: field.name }) ?? 'yes');
       return `| ${root === 'query' ? 'Q' : 'M'} \`${field.name}\` | ${level} | ${cells.map((cell) => (cell === 'yes' ? '✓' : '·')).join(' | ')} |`;
     });
     const owned = Object.entries(page.User ?? {}).map(([name, rule]) => `| \`User.${name}\` | ${rule.name} |`);

@@ -106,9 +106,15 @@ export interface LiveSession {
   permissions: string[] | null;
   /** Of support staff. */
   level: number | null;
+  /** Of an admin who lacks the second factor that is required of admins. */
+  mustEnroll: boolean;
   authenticatedAt: Date;
+  /** Also of an impersonation whose admin may not impersonate any more. */
   revokedAt: Date | null;
   expiresAt: Date;
+  /** The admin who acts in the person's name, in an impersonation. */
+  impersonatedBy: string | null;
+  readOnly: boolean;
   /** Why the account may not act, if it may not. */
   suspended: boolean;
 }
@@ -124,12 +130,18 @@ interface LookupRow {
   time_zone: string | null;
   permissions: string[] | null;
   level: number | null;
+  has_totp: boolean;
   authenticated_at: Date;
   revoked_at: Date | null;
   expires_at: Date;
+  impersonator_id: string | null;
+  read_only: boolean;
   suspended_at: Date | null;
   suspended_until: Date | null;
 }
+
+/** What an admin has to hold for as long as they act in somebody's name. */
+export const IMPERSONATE = 'users:impersonate';
 
 const LOOKUP = `
   select s.id as session_id, coalesce(s.user_id, s.admin_id, s.staff_id) as account_id,
@@ -137,15 +149,21 @@ const LOOKUP = `
          coalesce(u.username, a.username, m.username) as username, coalesce(u.email, a.email, m.email) as email,
          (s.user_id is null or u.email_verified_at is not null) as email_verified,
          u.plan_code, u.time_zone, a.permissions, m.level,
-         s.authenticated_at, s.revoked_at, s.expires_at,
+         s.admin_id is not null
+           and exists (select from totp_factors t where t.admin_id = s.admin_id and t.confirmed_at is not null) as has_totp,
+         s.authenticated_at, s.expires_at, s.impersonator_id, s.read_only,
+         coalesce(s.revoked_at, i.disabled_at,
+                  case when not ('${IMPERSONATE}' = any(i.permissions)) then s.created_at end) as revoked_at,
          coalesce(u.suspended_at, a.disabled_at, m.disabled_at) as suspended_at, u.suspended_until
     from sessions s
     left join users u on u.id = s.user_id
     left join admins a on a.id = s.admin_id
     left join staff_members m on m.id = s.staff_id
-   where s.id = any($1::uuid[])`;
+    left join admins i on i.id = s.impersonator_id
+   where s.id = any($1::uuid[]) and u.deleted_at is null`;
 
-function toLiveSession(row: LookupRow, now: Date): LiveSession {
+function toLiveSession(app: App, row: LookupRow): LiveSession {
+  const now = app.now();
   return {
     sessionId: row.session_id,
     kind: row.kind,
@@ -157,9 +175,12 @@ function toLiveSession(row: LookupRow, now: Date): LiveSession {
     timeZone: row.time_zone,
     permissions: row.permissions,
     level: row.level,
+    mustEnroll: app.config.secondFactor.requiredForAdmins && row.kind === 'admin' && !row.has_totp,
     authenticatedAt: row.authenticated_at,
     revokedAt: row.revoked_at,
     expiresAt: row.expires_at,
+    impersonatedBy: row.impersonator_id,
+    readOnly: row.read_only,
     suspended: row.suspended_at !== null && (row.suspended_until === null || row.suspended_until > now),
   };
 }
@@ -177,7 +198,7 @@ export async function findSession(app: App, sessionId: string): Promise<LiveSess
     lookups.set(app.database, lookup);
   }
   const row = await lookup(sessionId);
-  return row && toLiveSession(row, app.now());
+  return row && toLiveSession(app, row);
 }
 
 type AccountRef = Pick<Account, 'kind' | 'id'>;
@@ -235,7 +256,17 @@ export async function endSessions(
       ),
     )
     .returning({ id: sessions.id });
+  // Whose hands the admin's session was in, theirs was in as well.
+  if (account.kind === 'admin') await endImpersonations(app, { adminId: account.id, reason });
   return ended.length;
+}
+
+/** Ends what an admin does in the names of others, at once. */
+export async function endImpersonations(app: App, options: { adminId: string; reason: string }): Promise<void> {
+  await app.db
+    .update(sessions)
+    .set({ revokedAt: app.now(), revokedReason: options.reason })
+    .where(and(eq(sessions.impersonatorId, options.adminId), isNull(sessions.revokedAt)));
 }
 
 interface OwnSession {

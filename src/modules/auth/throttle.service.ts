@@ -42,10 +42,14 @@ const COUNT_NETWORK = `
  * What is being guessed. Each is counted by itself, by the same rule: whoever guesses at recovery phrases must not
  * lock the owner's sign-in, nor the other way round.
  */
-export type Credential = 'password' | 'recovery phrase';
+export type Credential = 'password' | 'recovery phrase' | 'second factor';
 
-const keyOf = (accountId: string, credential: Credential) =>
-  credential === 'password' ? `account:${accountId}` : `recovery:${accountId}`;
+const PREFIX: Record<Credential, string> = {
+  password: 'account',
+  'recovery phrase': 'recovery',
+  'second factor': 'second-factor',
+};
+const keyOf = (accountId: string, credential: Credential) => `${PREFIX[credential]}:${accountId}`;
 
 export interface Attempt {
   /** False: answer as for a wrong password, whatever was sent. */
@@ -120,9 +124,21 @@ export async function beginAttempt(
   };
 }
 
-/** Opens the account again: after a reset by mail, or by staff. */
-export async function clearFailures(app: App, accountId: string): Promise<void> {
-  const keys = (['password', 'recovery phrase'] as const).map((credential) => keyOf(accountId, credential));
+/**
+ * Opens the account again: after a reset by mail, or (with `secondFactor`) by staff. A reset leaves guesses at the
+ * second factor counted, or a thief of the mailbox would get new ones with every letter.
+ */
+export async function clearFailures(
+  app: App,
+  accountId: string,
+  options: { secondFactor?: boolean } = {},
+): Promise<void> {
+  const credentials: Credential[] = [
+    'password',
+    'recovery phrase',
+    ...(options.secondFactor ? (['second factor'] as const) : []),
+  ];
+  const keys = credentials.map((credential) => keyOf(accountId, credential));
   const mine = keys.flatMap((key) => [eq(loginFailures.key, key), like(loginFailures.key, `${key}:known:%`)]);
   await app.db.delete(loginFailures).where(or(...mine));
 }
