@@ -22,6 +22,8 @@ export interface Passwords {
    * @throws RETRY_LATER when too many are waiting
    */
   verify(password: string, stored: string | null | undefined): Promise<Verdict>;
+  /** How many wait for a child that is free. */
+  waiting(): number;
   /** Ends the children; whoever still waits is told to retry. */
   close(): Promise<void>;
 }
@@ -71,6 +73,7 @@ export function createPasswords(settings: HashSettings, options: PoolOptions = {
       return { ok, needsRehash: ok && known.isWeakerThan(settings) };
     },
 
+    waiting: () => pool.waiting(),
     close: () => pool.close(),
   };
 }
@@ -127,6 +130,7 @@ export function startWorker(): ChildProcess {
 
 interface Pool {
   run(job: HashJob): Promise<HashAnswer>;
+  waiting(): number;
   close(): Promise<void>;
 }
 
@@ -194,6 +198,7 @@ function createPool(size: number, start: () => ChildProcess): Pool {
         dispatch();
       });
     },
+    waiting: () => queue.length,
     async close() {
       closed = true;
       for (const task of queue.splice(0)) task.reject(busy());

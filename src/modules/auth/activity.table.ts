@@ -1,5 +1,5 @@
 import { date, pgTable, primaryKey, uuid } from 'drizzle-orm/pg-core';
-import { users } from '../auth/auth.table.js';
+import { users } from './auth.table.js';
 
 /**
  * On which UTC days a person was here, one row each. A session knows its last use only, so that nobody could tell from
