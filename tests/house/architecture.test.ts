@@ -28,7 +28,8 @@ const MODULES: Record<string, string[]> = {
   privacy: ['audit', 'auth', 'credits', 'data-keys', 'mail', 'messages', 'staff', 'usage'],
   'second-factor': ['admin', 'audit', 'auth', 'mail', 'staff'],
   staff: ['accounts', 'audit', 'auth', 'credits', 'mail', 'admin'],
-  services: ['auth', 'credits', 'usage', 'catalog', 'audit'],
+  network: ['audit'],
+  services: ['auth', 'credits', 'network', 'usage', 'catalog', 'audit'],
   // only counts, of all that there is
   system: ['audit', 'auth', 'credits', 'mail', 'messages'],
   admin: ['accounts', 'audit', 'auth', 'catalog', 'credits', 'mail', 'services', 'usage'],
