@@ -164,6 +164,8 @@ export const ACCESS = {
     staffMembers: admin('staff:manage'),
     admins: admin('admins:manage'),
     services: admin('services:manage'),
+    ipRules: admin('security:manage'),
+    signingKeys: admin('security:manage'),
     statistics: admin('system:read'),
     systemHealth: admin('system:read'),
     auditLog: admin('audit:read'),
@@ -213,8 +215,16 @@ export const ACCESS = {
     staffLogin: PUBLIC,
     adminLogin: PUBLIC,
     impersonateUser: admin('users:impersonate'),
+    resendUserVerification: staff(1, 'users:write'),
+    sendUserPasswordReset: staff(1, 'users:write'),
+    addUserNote: staff(1, 'users:write'),
+    unlockUser: staff(2, 'users:write'),
+    revokeUserSessions: staff(2, 'users:write'), // of many at once: admins only
+    adjustCredits: staff(3, 'credits:adjust'),
     suspendUser: staff(3, 'users:write'),
     unsuspendUser: staff(3, 'users:write'),
+    createUser: admin('users:write'),
+    updateUser: admin('users:write'),
     setUserPlan: admin('users:write'),
     setUserLimits: admin('users:write'),
     deleteUser: admin('users:delete'),
@@ -235,6 +245,9 @@ export const ACCESS = {
     archiveProduct: admin('catalog:manage'),
     createPlan: admin('catalog:manage'),
     updatePlan: admin('catalog:manage'),
+    addIpRule: admin('security:manage'),
+    removeIpRule: admin('security:manage'),
+    rotateSigningKey: admin('security:manage'),
   },
   User: {
     sessions: OWNER_OR_STAFF,
@@ -243,6 +256,7 @@ export const ACCESS = {
     hasRecoveryPhrase: OWNER_OR_STAFF,
     securityHistory: OWNER_OR_STAFF,
     messages: OWNER_OR_STAFF,
+    notes: staff(1, 'users:write'), // what operators tell each other is not for the person
     usage: ownerOr(staff(2, 'users:read'), 'usage:read'),
     creditAccount: ownerOr(staff(2, 'users:read'), 'credits:read'),
   },
@@ -285,9 +299,13 @@ const ONCE: readonly string[] = [
   'holdCredits',
   'captureCredits',
   'releaseCredits',
+  'adjustCredits',
 ];
 
 export const SENSITIVE_FIELDS: ReadonlySet<string> = new Set([...SIGN_IN_FAMILY, ...ONCE]);
+
+/** Sign-in of admins and staff: refused by address before a password is looked at, so that none can be tried. */
+const OPERATOR_DOORS: ReadonlySet<string> = new Set(['adminLogin', 'staffLogin']);
 
 /** Takes any text whatever and answers normally: nothing of it is kept. */
 const ANY_TEXT = new Set(['validateToken']);
@@ -329,6 +347,7 @@ function guard(typeName: string, fieldName: string, level: Level) {
       if (typeName === 'Mutation' && isRefusedToImpersonators(context.viewer, fieldName)) {
         return new AppError('FORBIDDEN', { message: 'Not in the name of somebody else.' });
       }
+      if (OPERATOR_DOORS.has(fieldName) && !context.operatorsAllowed) return new AppError('IP_NOT_ALLOWED');
       const code = level.check(context.viewer, context.app.now(), parent);
       if (code) return refusalOf(code, context.viewer);
       return ANY_TEXT.has(fieldName) ? true : (checkText(args) ?? true);

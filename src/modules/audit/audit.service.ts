@@ -93,7 +93,12 @@ export type AuditAction =
   | 'product.archived'
   | 'plan.created'
   | 'plan.updated'
-  | 'signing_key.created';
+  | 'signing_key.created'
+  | 'signing_key.rotated'
+  | 'ip_rule.added'
+  | 'ip_rule.removed'
+  | 'user.created'
+  | 'user.updated';
 
 export interface AuditEntry {
   actor: Actor;
@@ -108,8 +113,17 @@ export interface AuditEntry {
 
 /** Writes one row. Call it inside the transaction of the act: either both are there or neither is. */
 export async function recordAudit(app: App, entry: AuditEntry): Promise<void> {
+  await app.db.insert(auditEvents).values(toRow(app, entry));
+}
+
+/** Writes a row for each, in one statement: an act that concerns many people stands in the history of each. */
+export async function recordAudits(app: App, entries: readonly AuditEntry[]): Promise<void> {
+  if (entries.length > 0) await app.db.insert(auditEvents).values(entries.map((entry) => toRow(app, entry)));
+}
+
+function toRow(app: App, entry: AuditEntry): typeof auditEvents.$inferInsert {
   const { actor, target } = entry;
-  await app.db.insert(auditEvents).values({
+  return {
     id: newId(),
     occurredAt: app.now(),
     actorKind: actor.kind,
@@ -124,7 +138,7 @@ export async function recordAudit(app: App, entry: AuditEntry): Promise<void> {
     ip: actor.ip,
     userAgent: actor.userAgent,
     requestId: actor.requestId,
-  });
+  };
 }
 
 /** What concerns one person, newest first. */

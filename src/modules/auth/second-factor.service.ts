@@ -124,14 +124,18 @@ async function takeTry(app: App, challenge: string): Promise<void> {
  *
  * @throws INVALID_CREDENTIALS for a code that is wrong, was used, or comes while guesses are held up; TOKEN_INVALID for
  *   a challenge we did not give, that was used, that has had its five tries or whose password has changed;
- *   TOKEN_EXPIRED; ACCOUNT_SUSPENDED; RATE_LIMITED by address
+ *   TOKEN_EXPIRED; ACCOUNT_SUSPENDED; IP_NOT_ALLOWED for admins and staff from where they may not sign in; RATE_LIMITED
+ *   by address
+ * @param options.operatorsAllowed whether the network rules let admins and staff sign in from here
  */
 export async function completeSecondFactor(
   app: App,
-  options: { challenge: string; code: string; actor: Actor },
+  options: { challenge: string; code: string; operatorsAllowed: boolean; actor: Actor },
 ): Promise<{ issued: Issued; owner: Owner }> {
   const { challenge, code, actor } = options;
   const owner = await getChallenger(app, challenge);
+  // The second half of a sign-in comes through the same door as the first.
+  if (owner.kind !== 'user' && !options.operatorsAllowed) throw new AppError('IP_NOT_ALLOWED');
   const act = (app: App) => openByCode(app, { owner, challenge, code, actor });
   return withCode(app, { owner, actor, takeTry: () => takeTry(app, challenge), act });
 }

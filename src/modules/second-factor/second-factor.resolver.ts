@@ -27,8 +27,9 @@ export class SecondFactorResolver {
     @Ctx() context: Context,
     @Arg('input', () => CompleteSecondFactorInput) { challenge, code }: CompleteSecondFactorInput,
   ): Promise<typeof SecondFactorResult> {
-    const { app, actor } = context;
-    return toSecondFactorResult(context, await completeSecondFactor(app, { challenge, code, actor }));
+    const { app, actor, operatorsAllowed } = context;
+    const given = { challenge, code, operatorsAllowed, actor };
+    return toSecondFactorResult(context, await completeSecondFactor(app, given));
   }
 
   @Mutation(() => TotpEnrollment, {
