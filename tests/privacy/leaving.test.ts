@@ -94,10 +94,10 @@ describe('deleteAccount', () => {
     expect((await deleteAccount(h, undefined)).code).toBe('UNAUTHENTICATED');
     expect((await deleteAccount(h, unverified.token)).code).toBe('EMAIL_NOT_VERIFIED');
     expect((await deleteAccount(h, person.token, 'x'.repeat(501))).code).toBe('BAD_USER_INPUT');
+    const { refreshToken } = await signIn(h, { identifier: person.username });
     h.clock.advance(11 * MINUTE);
-    const { token } = await signIn(h, { identifier: person.username });
-    h.clock.advance(11 * MINUTE);
-    expect((await deleteAccount(h, token)).code).toBe('REAUTHENTICATION_REQUIRED');
+    const { data } = await refresh(h, refreshToken);
+    expect((await deleteAccount(h, data.refreshToken.accessToken)).code).toBe('REAUTHENTICATION_REQUIRED');
   });
 
   it('leaves nothing of the person in their row, and no proof of who they were', async () => {

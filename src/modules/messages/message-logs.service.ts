@@ -66,7 +66,8 @@ export async function listMessages(
   const page = readPage(options.page, ['time', 'id']);
   const where = conditionOf(userId, {});
   const rows = await readRows(app, { where, page });
-  const isOwner = viewer.kind === 'user' && viewer.id === userId;
+  // Whoever acts in the person's name is not the person.
+  const isOwner = viewer.kind === 'user' && viewer.id === userId && !viewer.impersonatedBy;
   const keys = isOwner ? await findOpeningKeys(app, [userId]) : undefined;
   return mapConnection(connect(app, { rows, where, page }), (row) => opened(row, keys?.get(userId)));
 }

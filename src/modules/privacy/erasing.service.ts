@@ -6,6 +6,7 @@ import { type Actor, type App, SYSTEM_ACTOR } from '../../core/context.js';
 import { transact } from '../../core/database.js';
 import { found, requireId, requireReason } from '../../core/input.js';
 import { recordAudit } from '../audit/audit.service.js';
+import { activeDays } from '../auth/activity.table.js';
 import { apiKeys, sessions } from '../auth/auth.table.js';
 import { clearFailures } from '../auth/throttle.service.js';
 import { destroyDataKeys } from '../data-keys/data-keys.service.js';
@@ -100,6 +101,7 @@ async function erase(app: App, options: { userId: string; actor: Actor; reason: 
   await app.db.delete(userNotes).where(eq(userNotes.userId, userId));
   await app.db.delete(apiKeys).where(eq(apiKeys.userId, userId));
   await app.db.delete(usageCounters).where(eq(usageCounters.userId, userId));
+  await app.db.delete(activeDays).where(eq(activeDays.userId, userId));
   await app.db
     .update(sessions)
     .set({ ip: null, userAgent: null, impersonationReason: null })

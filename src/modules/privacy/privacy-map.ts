@@ -131,11 +131,6 @@ export const PRIVACY_MAP: readonly HeldTable[] = [
       readOnly: PROOF,
     },
   }),
-  held(activeDays, {
-    section: 'activeDays',
-    owner: 'userId',
-    columns: { day: shownKept('for statistics, under an id that is nobody’s name'), userId: OWNER },
-  }),
   held(emailTokens, {
     section: 'letterLinks',
     owner: 'userId',
@@ -270,6 +265,11 @@ export const PRIVACY_MAP: readonly HeldTable[] = [
     section: 'usage',
     owner: 'userId',
     columns: { userId: ERASED, kind: SHOWN_ERASED, day: SHOWN_ERASED, used: SHOWN_ERASED },
+  }),
+  held(activeDays, {
+    section: 'activeDays',
+    owner: 'userId',
+    columns: { day: SHOWN_ERASED, userId: ERASED },
   }),
   held(creditAccounts, {
     section: 'creditAccount',
