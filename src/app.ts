@@ -8,6 +8,7 @@ import { createMetrics } from './core/metrics.js';
 import { createPasswords } from './core/passwords.js';
 import { createRefreshTokens, createSecrets, loadEncryptionKey } from './core/secrets.js';
 import { createTokens } from './core/tokens.js';
+import { createVitals } from './core/vitals.js';
 
 const REDIS_GONE =
   'Redis does not answer: this instance counts limits alone, and grants a quarter where credentials are at stake.';
@@ -34,6 +35,7 @@ export async function createApp(config: Config, overrides: Partial<App> = {}): P
       onShared: (shared) => log.warn(shared ? REDIS_BACK : REDIS_GONE),
     }),
     metrics: createMetrics(),
+    vitals: createVitals(),
     now: () => new Date(),
     ...overrides,
   };
@@ -41,6 +43,7 @@ export async function createApp(config: Config, overrides: Partial<App> = {}): P
 
 /** Lets go of everything, in the order in which things lean on each other. */
 export async function closeApp(app: App): Promise<void> {
+  app.vitals.close();
   await app.passwords.close();
   await app.mailer.close();
   await app.limiter.close();

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
+import { auditCommand } from './cli/audit.js';
 import { migrateCommand } from './cli/migrate.js';
 import { serviceKeyCommand } from './cli/service-key.js';
 import { buildConfig, type Config, ConfigError, readEnvironment } from './core/config.js';
@@ -69,6 +70,7 @@ const program = new Command('credence')
   .version(packageVersion());
 program.command('serve', { isDefault: true }).description('start the server').action(serveCommand);
 program.addCommand(migrateCommand());
+program.addCommand(auditCommand());
 program.addCommand(serviceKeyCommand());
 
 try {

@@ -7,6 +7,9 @@ import type { Config } from './core/config.js';
 import type { App } from './core/context.js';
 import { migrate } from './core/migrations.js';
 import { startExpireHolds } from './jobs/expire-holds.js';
+import { startFollowSigningKeys } from './jobs/follow-signing-keys.js';
+import { startLinkAuditEvents } from './jobs/link-audit-events.js';
+import { startSchedule } from './jobs/schedule.js';
 import { startSendLetters } from './jobs/send-letters.js';
 import { type Bootstrapped, bootstrap } from './modules/admin/bootstrap.service.js';
 import { loadSigningKeys } from './modules/auth/signing-keys.service.js';
@@ -55,7 +58,7 @@ export async function serve(config: Config, onFirstCredentials: (made: Bootstrap
     await loadSigningKeys(app);
     const server = await createServer(app);
     await server.fastify.listen({ host: config.server.host, port: config.server.port });
-    const jobs = [startSendLetters(app), startExpireHolds(app)];
+    const jobs = [startFollowSigningKeys(app), startSendLetters(app), startExpireHolds(app), startLinkAuditEvents(app), startSchedule(app)];
     const url = listenUrl(config, server.fastify.server.address() as AddressInfo);
     return {
       app,

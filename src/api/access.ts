@@ -30,17 +30,18 @@ const outsider = (viewer: Viewer): ErrorCode =>
 
 const PUBLIC: Level = { name: 'PUBLIC', check: () => undefined };
 
-type Person = Extract<Viewer, { kind: 'user' | 'admin' }>;
+type Person = Extract<Viewer, { kind: 'user' | 'admin' | 'staff' }>;
 
 /** `† `: fields that serve every kind of account say so with 'all kinds'; the others are for users. */
 function personal(
   name: string,
-  options: { admins: boolean; refuse?: (viewer: Person, now: Date) => ErrorCode | undefined },
+  options: { allKinds: boolean; refuse?: (viewer: Person, now: Date) => ErrorCode | undefined },
 ): Level {
   return {
     name,
     check(viewer, now) {
-      if (viewer.kind !== 'user' && !(options.admins && viewer.kind === 'admin')) return stranger(viewer);
+      const isOperator = viewer.kind === 'admin' || viewer.kind === 'staff';
+      if (viewer.kind !== 'user' && !(options.allKinds && isOperator)) return stranger(viewer);
       return options.refuse?.(viewer, now);
     },
   };
@@ -48,14 +49,18 @@ function personal(
 
 const unverified = (viewer: Person): ErrorCode | undefined =>
   viewer.kind === 'user' && !viewer.emailVerified ? 'EMAIL_NOT_VERIFIED' : undefined;
+const isImpersonated = (viewer: Viewer) => viewer.kind === 'user' && viewer.impersonatedBy !== null;
 const stale = (viewer: Person, now: Date): ErrorCode | undefined =>
   unverified(viewer) ??
+  // Whoever acts in a person's name has no password of theirs to confirm.
+  (isImpersonated(viewer) ? 'FORBIDDEN' : undefined) ??
   (now.getTime() - viewer.authenticatedAt.getTime() > FRESH_MS ? 'REAUTHENTICATION_REQUIRED' : undefined);
 
-const AUTHENTICATED_ALL_KINDS = personal('AUTHENTICATED', { admins: true });
-const VERIFIED = personal('VERIFIED', { admins: false, refuse: unverified });
-const VERIFIED_ALL_KINDS = personal('VERIFIED', { admins: true, refuse: unverified });
-const FRESH = personal('FRESH', { admins: false, refuse: stale });
+const AUTHENTICATED_ALL_KINDS = personal('AUTHENTICATED', { allKinds: true });
+const VERIFIED = personal('VERIFIED', { allKinds: false, refuse: unverified });
+const VERIFIED_ALL_KINDS = personal('VERIFIED', { allKinds: true, refuse: unverified });
+const FRESH = personal('FRESH', { allKinds: false, refuse: stale });
+const FRESH_ALL_KINDS = personal('FRESH', { allKinds: true, refuse: stale });
 
 /** A person's own API key may read this too, when it holds the scope. Never used on anything that changes. */
 function orApiKey(level: Level, scope: string): Level {
@@ -80,15 +85,27 @@ function admin(permission: string): Level {
   return {
     name: `ADMIN(${permission})`,
     check: (viewer) =>
-      viewer.kind === 'admin' && viewer.permissions.includes(permission) ? undefined : outsider(viewer),
+      viewer.kind === 'admin' && !viewer.mustEnroll && viewer.permissions.includes(permission)
+        ? undefined
+        : outsider(viewer),
   };
 }
 
-const ANY_ADMIN: Level = { name: 'ADMIN', check: (viewer) => (viewer.kind === 'admin' ? undefined : outsider(viewer)) };
+const ANY_ADMIN: Level = {
+  name: 'ADMIN',
+  check: (viewer) => (viewer.kind === 'admin' && !viewer.mustEnroll ? undefined : outsider(viewer)),
+};
+
+const ANY_STAFF: Level = { name: 'STAFF', check: (viewer) => (viewer.kind === 'staff' ? undefined : outsider(viewer)) };
 
 /** Support staff of level n or above, or an admin who holds the permission. */
 function staff(level: 1 | 2 | 3, permission: string): Level {
-  return { name: `STAFF(${level}, ${permission})`, check: admin(permission).check };
+  const orAdmin = admin(permission);
+  return {
+    name: `STAFF(${level}, ${permission})`,
+    // The comparison is false for whatever is no level (A7).
+    check: (viewer, now) => (viewer.kind === 'staff' && viewer.level >= level ? undefined : orAdmin.check(viewer, now)),
+  };
 }
 
 /** On fields of an object: the person it belongs to, or the level named. */
@@ -121,8 +138,13 @@ export const ACCESS = {
     // accounts
     serviceInfo: PUBLIC,
     passwordPolicy: PUBLIC,
+    // what is sold
+    plans: PUBLIC,
+    products: PUBLIC,
+    product: PUBLIC,
     currentSession: AUTHENTICATED_ALL_KINDS,
     me: orApiKey(VERIFIED, 'account:read'),
+    exportMyData: FRESH,
     // credits
     creditBalance: service('credits:read'),
     creditTransactions: service('credits:read'),
@@ -135,14 +157,25 @@ export const ACCESS = {
     // operators
     users: staff(1, 'users:read'),
     user: staff(1, 'users:read'),
+    messageLogs: staff(2, 'messages:read'),
+    deletedUsers: admin('users:delete'),
+    staffMe: ANY_STAFF,
     adminMe: ANY_ADMIN,
+    staffMembers: admin('staff:manage'),
     admins: admin('admins:manage'),
     services: admin('services:manage'),
+    ipRules: admin('security:manage'),
+    signingKeys: admin('security:manage'),
+    statistics: admin('system:read'),
+    systemHealth: admin('system:read'),
+    auditLog: admin('audit:read'),
+    verifyAuditLog: admin('audit:read'),
   },
   Mutation: {
     // accounts
     register: PUBLIC,
     login: PUBLIC,
+    completeSecondFactor: PUBLIC, // the challenge is the credential
     verifyEmail: PUBLIC,
     resendVerificationEmail: PUBLIC,
     refreshToken: PUBLIC, // the refresh token is the credential
@@ -158,13 +191,19 @@ export const ACCESS = {
     confirmEmailChange: PUBLIC,
     undoEmailChange: PUBLIC,
     createRecoveryPhrase: FRESH,
+    startTotpEnrollment: FRESH_ALL_KINDS,
+    confirmTotpEnrollment: FRESH_ALL_KINDS,
+    disableTotp: FRESH_ALL_KINDS,
+    regenerateBackupCodes: FRESH_ALL_KINDS,
     recoverAccount: PUBLIC,
     updateProfile: VERIFIED,
+    deleteAccount: FRESH,
     createApiKey: FRESH,
     rotateApiKey: FRESH,
     revokeApiKey: FRESH,
     // other services
     consumeConversation: service('usage:write'),
+    logMessages: service('messages:write'),
     // credits
     addCredits: service('credits:grant'),
     refundCredits: service('credits:grant'),
@@ -173,9 +212,27 @@ export const ACCESS = {
     captureCredits: service('credits:use'),
     releaseCredits: service('credits:use'),
     // operators
+    staffLogin: PUBLIC,
     adminLogin: PUBLIC,
+    impersonateUser: admin('users:impersonate'),
+    resendUserVerification: staff(1, 'users:write'),
+    sendUserPasswordReset: staff(1, 'users:write'),
+    addUserNote: staff(1, 'users:write'),
+    unlockUser: staff(2, 'users:write'),
+    revokeUserSessions: staff(2, 'users:write'), // of many at once: admins only
+    adjustCredits: staff(3, 'credits:adjust'),
     suspendUser: staff(3, 'users:write'),
     unsuspendUser: staff(3, 'users:write'),
+    createUser: admin('users:write'),
+    updateUser: admin('users:write'),
+    setUserPlan: admin('users:write'),
+    setUserLimits: admin('users:write'),
+    deleteUser: admin('users:delete'),
+    restoreUser: admin('users:delete'),
+    eraseUser: admin('users:delete'),
+    createStaff: admin('staff:manage'),
+    updateStaff: admin('staff:manage'),
+    disableStaff: admin('staff:manage'),
     createAdmin: admin('admins:manage'),
     updateAdmin: admin('admins:manage'),
     disableAdmin: admin('admins:manage'),
@@ -183,12 +240,23 @@ export const ACCESS = {
     rotateServiceKey: admin('services:manage'),
     updateService: admin('services:manage'),
     disableService: admin('services:manage'),
+    createProduct: admin('catalog:manage'),
+    updateProduct: admin('catalog:manage'),
+    archiveProduct: admin('catalog:manage'),
+    createPlan: admin('catalog:manage'),
+    updatePlan: admin('catalog:manage'),
+    addIpRule: admin('security:manage'),
+    removeIpRule: admin('security:manage'),
+    rotateSigningKey: admin('security:manage'),
   },
   User: {
     sessions: OWNER_OR_STAFF,
     apiKeys: OWNER_OR_STAFF,
+    hasTotp: OWNER_OR_STAFF,
     hasRecoveryPhrase: OWNER_OR_STAFF,
     securityHistory: OWNER_OR_STAFF,
+    messages: OWNER_OR_STAFF,
+    notes: staff(1, 'users:write'), // what operators tell each other is not for the person
     usage: ownerOr(staff(2, 'users:read'), 'usage:read'),
     creditAccount: ownerOr(staff(2, 'users:read'), 'credits:read'),
   },
@@ -213,7 +281,13 @@ export const SIGN_IN_FAMILY: ReadonlySet<string> = new Set([
   'undoEmailChange',
   'createRecoveryPhrase',
   'recoverAccount',
+  'staffLogin',
   'adminLogin',
+  'completeSecondFactor',
+  'startTotpEnrollment',
+  'confirmTotpEnrollment',
+  'disableTotp',
+  'regenerateBackupCodes',
 ]);
 
 /** Further fields that may stand once in an operation. */
@@ -225,15 +299,40 @@ const ONCE: readonly string[] = [
   'holdCredits',
   'captureCredits',
   'releaseCredits',
+  'adjustCredits',
 ];
 
 export const SENSITIVE_FIELDS: ReadonlySet<string> = new Set([...SIGN_IN_FAMILY, ...ONCE]);
 
+/** Sign-in of admins and staff: refused by address before a password is looked at, so that none can be tried. */
+const OPERATOR_DOORS: ReadonlySet<string> = new Set(['adminLogin', 'staffLogin']);
+
 /** Takes any text whatever and answers normally: nothing of it is kept. */
 const ANY_TEXT = new Set(['validateToken']);
 
+/**
+ * All that an admin who acts in a person's name may change (SECURITY A3), and only when the impersonation is not
+ * read-only. A mutation that is not here is refused to them, so that a new one is until somebody decides otherwise:
+ * nothing that touches password, address, keys, second factor, sessions, leaving or money belongs on this list.
+ */
+const IMPERSONATED_WRITES: ReadonlySet<string> = new Set(['updateProfile']);
+
+/** Ending it is always allowed. */
+function isRefusedToImpersonators(viewer: Viewer, field: string): boolean {
+  if (viewer.kind !== 'user' || viewer.impersonatedBy === null || field === 'logout') return false;
+  return viewer.readOnly || !IMPERSONATED_WRITES.has(field);
+}
+
 const ROOTS = new Set(['Query', 'Mutation']);
 const REFUSED: Level = { name: 'NOBODY', check: (viewer) => outsider(viewer) };
+
+function refusalOf(code: ErrorCode, viewer: Viewer): AppError {
+  if (code !== 'FORBIDDEN' || viewer.kind !== 'admin' || !viewer.mustEnroll) return new AppError(code);
+  return new AppError(code, {
+    message: 'Enrol a second factor first.',
+    extensions: { reason: 'SECOND_FACTOR_NOT_ENROLLED' },
+  });
+}
 
 /** One shield rule for one field: the limit first (a refused caller is counted too), then the level, then the text. */
 function guard(typeName: string, fieldName: string, level: Level) {
@@ -245,8 +344,12 @@ function guard(typeName: string, fieldName: string, level: Level) {
         const limited = await takeFieldLimit(context, { field: fieldName, family });
         if (limited) return limited;
       }
+      if (typeName === 'Mutation' && isRefusedToImpersonators(context.viewer, fieldName)) {
+        return new AppError('FORBIDDEN', { message: 'Not in the name of somebody else.' });
+      }
+      if (OPERATOR_DOORS.has(fieldName) && !context.operatorsAllowed) return new AppError('IP_NOT_ALLOWED');
       const code = level.check(context.viewer, context.app.now(), parent);
-      if (code) return new AppError(code);
+      if (code) return refusalOf(code, context.viewer);
       return ANY_TEXT.has(fieldName) ? true : (checkText(args) ?? true);
     },
   );

@@ -29,8 +29,17 @@ async function viewerOfAccessToken(app: App, token: string): Promise<Viewer> {
   if (session.revokedAt || session.expiresAt <= app.now()) return refused('UNAUTHENTICATED');
   const { accountId: id, sessionId, authenticatedAt } = session;
   if (session.kind === 'admin')
-    return { kind: 'admin', id, sessionId, authenticatedAt, permissions: session.permissions ?? [] };
-  return { kind: 'user', id, sessionId, authenticatedAt, emailVerified: session.emailVerified };
+    return {
+      kind: 'admin',
+      id,
+      sessionId,
+      authenticatedAt,
+      permissions: session.permissions ?? [],
+      mustEnroll: session.mustEnroll,
+    };
+  if (session.kind === 'staff') return { kind: 'staff', id, sessionId, authenticatedAt, level: session.level ?? 0 };
+  const { emailVerified, impersonatedBy, readOnly } = session;
+  return { kind: 'user', id, sessionId, authenticatedAt, emailVerified, impersonatedBy, readOnly };
 }
 
 async function viewerOfApiKey(app: App, options: { key: string; ip: string }): Promise<Viewer> {
@@ -82,12 +91,15 @@ const ACTOR_KINDS = {
   apiKey: 'USER',
   service: 'SERVICE',
   admin: 'ADMIN',
+  staff: 'STAFF',
 } as const;
 
 export function actorOf(viewer: Viewer, request: { ip: string; userAgent: string | undefined; id: string }): Actor {
+  // What is done in a person's name is done by the admin: a chain of names must not lose who it was.
+  const impersonatorId = viewer.kind === 'user' ? viewer.impersonatedBy : null;
   return {
-    kind: ACTOR_KINDS[viewer.kind],
-    id: viewer.kind === 'anonymous' ? null : viewer.id,
+    kind: impersonatorId ? 'ADMIN' : ACTOR_KINDS[viewer.kind],
+    id: impersonatorId ?? (viewer.kind === 'anonymous' ? null : viewer.id),
     ip: request.ip,
     userAgent: request.userAgent?.toWellFormed().replaceAll('\0', '').slice(0, 300) ?? null,
     requestId: request.id,

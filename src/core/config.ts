@@ -29,8 +29,12 @@ export interface Config {
   limits: { authPerMinute: number; defaultPerMinute: number };
   passwords: { minLength: number; memoryKiB: number; iterations: number; parallelism: number };
   registration: { confirmFirst: boolean };
+  secondFactor: { requiredForAdmins: boolean };
+  /** Credits one staff member may adjust on one day (UTC), up and down together. */
+  staff: { dailyCreditCap: number };
   graphql: { introspection: boolean; playground: boolean };
   mail: { transport: 'mailbox' | 'smtp'; smtpUrl: string | undefined; from: string };
+  messages: { retentionDays: number };
   log: { level: string; pretty: boolean };
   metricsToken: string | undefined;
 }
@@ -93,6 +97,14 @@ export const SETTINGS = {
     default: 'false',
     meaning: 'true: register answers alike for known and new addresses, and tokens come after verification.',
   },
+  REQUIRE_ADMIN_TOTP: {
+    default: 'false',
+    meaning: 'true: an admin without a second factor can only enrol one.',
+  },
+  STAFF_DAILY_CREDIT_CAP: {
+    default: '1000',
+    meaning: 'Credits that one staff member may adjust in a day (UTC), up and down together; admins have no cap.',
+  },
   INTROSPECTION: { shownDefault: 'true outside production', meaning: 'Whether the schema may be asked for.' },
   PLAYGROUND: { shownDefault: 'true outside production', meaning: 'Whether GET /playground is served.' },
   MAIL_TRANSPORT: { shownDefault: 'mailbox outside production', meaning: 'mailbox (read at /dev/mailbox) or smtp.' },
@@ -100,6 +112,7 @@ export const SETTINGS = {
     meaning:
       'smtp://user:password@host:587 (STARTTLS, required unless the host is this machine or ?requireTLS=false stands behind) or smtps://host:465.',
   },
+  MESSAGE_RETENTION_DAYS: { default: '30', meaning: 'Days that logged messages are kept, 1 to 3650.' },
   MAIL_FROM: { default: 'Credence <no-reply@localhost.localdomain>', meaning: 'Sender of letters.' },
   LOG_LEVEL: { default: 'info', meaning: 'fatal, error, warn, info, debug, trace or silent.' },
   METRICS_TOKEN: {
@@ -272,6 +285,8 @@ export function buildConfig(values: Environment): Config {
       parallelism: 1,
     },
     registration: { confirmFirst: reader.flag('REGISTRATION_CONFIRM_FIRST') },
+    secondFactor: { requiredForAdmins: reader.flag('REQUIRE_ADMIN_TOTP') },
+    staff: { dailyCreditCap: reader.whole('STAFF_DAILY_CREDIT_CAP', 0, 1_000_000_000) },
     graphql: {
       introspection: reader.flag('INTROSPECTION', !production),
       playground: reader.flag('PLAYGROUND', !production),
@@ -282,6 +297,7 @@ export function buildConfig(values: Environment): Config {
       smtpUrl: reader.url('SMTP_URL', ['smtp:', 'smtps:']),
       from: reader.text('MAIL_FROM') ?? '',
     },
+    messages: { retentionDays: reader.whole('MESSAGE_RETENTION_DAYS', 1, 3650) },
     log: {
       level: reader.oneOf('LOG_LEVEL', ['info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent']),
       pretty: environment === 'development',

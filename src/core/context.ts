@@ -8,6 +8,7 @@ import type { Metrics } from './metrics.js';
 import type { Passwords } from './passwords.js';
 import type { RefreshTokens, Secrets } from './secrets.js';
 import type { Tokens } from './tokens.js';
+import type { Vitals } from './vitals.js';
 
 /** What one process owns. Built once by `createApp`; tests override single parts. */
 export interface App {
@@ -25,6 +26,7 @@ export interface App {
   readonly mailer: Mailer;
   readonly limiter: Limiter;
   readonly metrics: Metrics;
+  readonly vitals: Vitals;
   /** The only clock. */
   readonly now: () => Date;
 }
@@ -38,7 +40,8 @@ export type Viewer =
   | UserViewer
   | ApiKeyViewer
   | ServiceViewer
-  | AdminViewer;
+  | AdminViewer
+  | StaffViewer;
 
 export interface UserViewer {
   readonly kind: 'user';
@@ -47,6 +50,10 @@ export interface UserViewer {
   readonly emailVerified: boolean;
   /** Last time this session proved a password. */
   readonly authenticatedAt: Date;
+  /** The admin who acts in the person's name; null when it is the person. */
+  readonly impersonatedBy: string | null;
+  /** Of an impersonation: nothing may be changed. */
+  readonly readOnly: boolean;
 }
 
 /** A person's own API key: reads only, never anything FRESH. */
@@ -70,10 +77,21 @@ export interface AdminViewer {
   readonly id: string;
   readonly sessionId: string;
   readonly permissions: readonly string[];
+  /** A second factor is required of admins, and this one has none: enrolling it is all they may do. */
+  readonly mustEnroll: boolean;
   readonly authenticatedAt: Date;
 }
 
-export type ActorKind = 'ANONYMOUS' | 'USER' | 'SERVICE' | 'ADMIN' | 'SYSTEM';
+/** Support staff: the level alone says what they may do. */
+export interface StaffViewer {
+  readonly kind: 'staff';
+  readonly id: string;
+  readonly sessionId: string;
+  readonly level: number;
+  readonly authenticatedAt: Date;
+}
+
+export type ActorKind = 'ANONYMOUS' | 'USER' | 'SERVICE' | 'ADMIN' | 'STAFF' | 'SYSTEM';
 
 /** Who did it and from where; goes into audit rows and ledger rows. */
 export interface Actor {
@@ -89,10 +107,20 @@ export interface Context {
   readonly app: App;
   readonly viewer: Viewer;
   readonly actor: Actor;
-  /** Per-request batching loaders, made on first use. */
+  /** Per-request batching loaders, made on first use (see `loaderOf`). */
   readonly loaders: Map<unknown, unknown>;
   /** The refresh cookie (cookie mode); `write(null)` clears it. */
   readonly refreshCookie: { read(): string | undefined; write(token: string | null, expiresAt?: Date): void };
+}
+
+/** The request's own instance of a loader: `make` runs once per request and key. */
+export function loaderOf<T>(context: Context, make: (context: Context) => T): T {
+  let loader = context.loaders.get(make) as T | undefined;
+  if (loader === undefined) {
+    loader = make(context);
+    context.loaders.set(make, loader);
+  }
+  return loader;
 }
 
 export const SYSTEM_ACTOR: Actor = { kind: 'SYSTEM', id: null, ip: null, userAgent: null, requestId: null };

@@ -60,6 +60,10 @@ export class Gate {
     this.#line = options.line;
   }
 
+  load(): { free: number; waiting: number } {
+    return { free: this.#free, waiting: this.#waiting.size };
+  }
+
   /** @throws DatabaseBusyError when the line is full or the wait is over. */
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free -= 1;

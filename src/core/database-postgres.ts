@@ -51,6 +51,7 @@ export async function openPostgres(
     sql,
     listen: async (channel, onPayload, onLive) =>
       listener.subscribe({ channel: requireChannel(channel), onPayload, onLive }),
+    load: () => pool.load(),
     isReady: () => answersWithin(timings.queue, () => sql.query('select 1', [])),
     alone: (work) => runAlone(config.url, timings, work),
     async close() {

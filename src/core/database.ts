@@ -29,6 +29,8 @@ export interface Database {
     onPayload: (payload: string) => void,
     onLive: (live: boolean) => void,
   ): Promise<() => Promise<void>>;
+  /** Connections for transactions that nobody uses at this moment, and how many callers wait for one. */
+  load(): { free: number; waiting: number };
   /** Whether a trivial query is answered within two seconds. Never throws. */
   isReady(): Promise<boolean>;
   /**

@@ -31,6 +31,9 @@ export function requireUsername(username: string, field = 'username'): { usernam
   return { username, usernameKey: username.toLowerCase() };
 }
 
+/** Where the addresses of deleted people point: nowhere (RFC 2606). */
+export const DELETED_DOMAIN = 'deleted.invalid';
+
 const LOCAL_PART = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/;
 const DOMAIN = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$/;
 
@@ -41,6 +44,8 @@ export function canonicalEmail(email: string): { email: string; emailKey: string
   const domain = domainToASCII(email.slice(at + 1)).toLowerCase();
   if (at < 1 || local.length > 64 || email.length > 254 || !LOCAL_PART.test(local) || !DOMAIN.test(domain))
     return undefined;
+  // Reserved: whoever registered `<id>@deleted.invalid` could keep that person from being deleted.
+  if (domain === DELETED_DOMAIN) return undefined;
   return { email: `${local}@${domain}`, emailKey: `${local}@${domain}`.toLowerCase() };
 }
 
@@ -48,4 +53,13 @@ export function requireEmail(email: string, field = 'email'): { email: string; e
   const canonical = canonicalEmail(email);
   if (!canonical) throw badInput({ [field]: 'must be an email address' });
   return canonical;
+}
+
+const LONGEST_REASON = 500;
+
+/** Why somebody acts on an account, without blanks around it. @throws BAD_USER_INPUT */
+export function requireReason(reason: string, shortest = 1): string {
+  const text = reason.trim();
+  if (text.length >= shortest && text.length <= LONGEST_REASON) return text;
+  throw badInput({ reason: `must have ${shortest} to ${LONGEST_REASON} characters` });
 }

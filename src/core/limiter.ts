@@ -11,6 +11,8 @@ import type { RateLimiterRedis } from 'rate-limiter-flexible';
 export interface Limiter {
   /** Takes one place. Answers at once without Redis; a promise with it, which never rejects. */
   take(key: string, options: TakeOptions): Place | Promise<Place>;
+  /** Whether Redis answered the last call; undefined without Redis. */
+  isShared(): boolean | undefined;
   close(): Promise<void>;
 }
 
@@ -50,7 +52,7 @@ export function createLimiter(options: LimiterOptions): Limiter {
   const { redisUrl, maxKeys = 100_000, now = () => performance.now(), onShared } = options;
   const takeLocal = createWindows(maxKeys, now);
   if (redisUrl === undefined) {
-    return { take: (key, { windowSeconds }) => takeLocal(key, windowSeconds), close: async () => {} };
+    return { take: (key, { windowSeconds }) => takeLocal(key, windowSeconds), isShared: () => undefined, close: async () => {} };
   }
   return createSharedLimiter(openRedis(redisUrl), { takeLocal, now, onShared });
 }
@@ -119,6 +121,7 @@ function createSharedLimiter(opening: Promise<SharedWindows>, { takeLocal, now, 
       }
       return withinLocalBudget(takeLocal(key, options.windowSeconds), options);
     },
+    isShared: () => shared,
     async close() {
       const { client } = await opening;
       client.disconnect();

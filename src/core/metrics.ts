@@ -20,6 +20,10 @@ export interface Metrics {
   /** Seconds a root field took, by its name (`Query.me`); fields are named at start from the schema. */
   readonly fieldSeconds: Spread;
   readonly letters: Tally<'sent' | 'failed' | 'dead'>;
+  /** Runs of scheduled jobs, by how they ended. */
+  readonly jobs: Tally<'done' | 'failed'>;
+  /** Checks that found the books or the audit log broken. */
+  readonly alarms: Tally<'ledger' | 'audit'>;
   readonly creditMovements: Tally<CreditMovement>;
   readonly limiterRefusals: Tally<'auth' | 'default' | 'throttle'>;
   /** Where a session was found: remembered, read from the database, or nowhere. */
@@ -84,6 +88,8 @@ export function createMetrics(): Metrics {
     errors: tally<string>('graphql_errors_total', 'Errors in GraphQL answers.', 'code', ERROR_CODES),
     fieldSeconds: spread<string>('graphql_field_duration_seconds', 'Time to resolve a root field.', 'field', []),
     letters: tally('letters_total', 'Letters by outcome of an attempt.', 'outcome', ['sent', 'failed', 'dead']),
+    jobs: tally('jobs_total', 'Runs of scheduled jobs.', 'outcome', ['done', 'failed']),
+    alarms: tally('alarms_total', 'Checks that found something broken.', 'check', ['ledger', 'audit']),
     creditMovements: tally('credit_movements_total', 'Credit movements.', 'kind', CREDIT_MOVEMENTS),
     limiterRefusals: tally('limiter_refusals_total', 'Calls refused by a limit.', 'limit', [
       'auth',

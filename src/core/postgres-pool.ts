@@ -8,6 +8,7 @@ import { writeParameter } from './postgres-types.js';
 
 export interface Pool {
   readonly db: Db;
+  load(): { free: number; waiting: number };
   close(): Promise<void>;
 }
 
@@ -41,7 +42,11 @@ export function createPool(url: string, { size, timings, guard }: PoolOptions): 
       return gate.run(() => lane.run((client) => beginOn(lane, client, (tx) => guard.runInside(() => work(tx)))));
     },
   };
-  return { db: drizzle({ client: outer as unknown as Client }) as unknown as Db, close: () => lane.close() };
+  return {
+    db: drizzle({ client: outer as unknown as Client }) as unknown as Db,
+    load: () => gate.load(),
+    close: () => lane.close(),
+  };
 }
 
 /** date, timestamp, timestamptz, and arrays of numeric, timestamp, date, timestamptz */

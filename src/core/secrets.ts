@@ -34,21 +34,29 @@ export function createSecrets(encryptionKey: Buffer): Secrets {
   }
   return {
     derive,
-    encrypt(purpose, plaintext, aad) {
-      const nonce = randomBytes(12);
-      const cipher = createCipheriv('aes-256-gcm', derive(purpose), nonce).setAAD(Buffer.from(aad));
-      const body = Buffer.concat([cipher.update(plaintext, 'utf8'), cipher.final()]);
-      return `v1.${Buffer.concat([nonce, cipher.getAuthTag(), body]).toString('base64url')}`;
-    },
+    encrypt: (purpose, plaintext, aad) => `v1.${seal(derive(purpose), plaintext, aad)}`,
     decrypt(purpose, sealed, aad) {
       if (!sealed.startsWith('v1.')) throw new Error('Unknown seal version');
-      const bytes = Buffer.from(sealed.slice(3), 'base64url');
-      const decipher = createDecipheriv('aes-256-gcm', derive(purpose), bytes.subarray(0, 12), { authTagLength: 16 })
-        .setAAD(Buffer.from(aad))
-        .setAuthTag(bytes.subarray(12, 28));
-      return Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString('utf8');
+      return openSealed(derive(purpose), sealed.slice(3), aad);
     },
   };
+}
+
+/** AES-256-GCM under a key of 32 bytes: base64url of a random 96-bit nonce, the tag and the text. */
+export function seal(key: Buffer, plaintext: string, aad: string): string {
+  const nonce = randomBytes(12);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(aad));
+  const body = Buffer.concat([cipher.update(plaintext, 'utf8'), cipher.final()]);
+  return Buffer.concat([nonce, cipher.getAuthTag(), body]).toString('base64url');
+}
+
+/** What `seal` made. Throws when it was altered, moved (another `aad`) or sealed with another key. */
+export function openSealed(key: Buffer, sealed: string, aad: string): string {
+  const bytes = Buffer.from(sealed, 'base64url');
+  const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, 12), { authTagLength: 16 })
+    .setAAD(Buffer.from(aad))
+    .setAuthTag(bytes.subarray(12, 28));
+  return Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString('utf8');
 }
 
 /**
@@ -94,8 +102,8 @@ function randomBase62(length: number): string {
   return text;
 }
 
-/** `key` a person's API key, `svc` a service key; the others travel in letters. */
-export type KeyKind = 'key' | 'svc' | 'verify' | 'reset' | 'change' | 'undo' | 'invite';
+/** `key` a person's API key, `svc` a service key; `mfa` a sign-in that lacks its second factor; the others travel in letters. */
+export type KeyKind = 'key' | 'svc' | 'verify' | 'reset' | 'change' | 'undo' | 'invite' | 'mfa';
 
 /**
  * A new secret `crd_<kind>_<43 random characters><6 of checksum>`: 256 random bits, a prefix that leak scanners

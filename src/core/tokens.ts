@@ -15,7 +15,7 @@ import { LRUCache } from 'lru-cache';
 import type { Config } from './config.js';
 import { AppError } from './errors.js';
 
-export type TokenKind = 'user' | 'admin';
+export type TokenKind = 'user' | 'admin' | 'staff';
 
 /** What an access token says. Rights are never read from it: they are looked up with the session. */
 export interface AccessClaims {
@@ -42,6 +42,10 @@ export interface Tokens {
     sessionId: string;
     username: string;
     now: Date;
+    /** The end, if not after the usual time. */
+    expiresAt?: Date | undefined;
+    /** Who acts in the subject's name: the `act` claim (RFC 8693, 4.1). For readers; rights are never read from it. */
+    actorId?: string | undefined;
   }): Promise<{ token: string; expiresAt: Date }>;
   /** Throws TOKEN_EXPIRED or TOKEN_INVALID; whether the session still lives is the caller's question. */
   verify(token: string, now: Date): Promise<AccessClaims>;
@@ -116,7 +120,7 @@ function readClaims(payload: Record<string, unknown>, now: Date): AccessClaims {
   const { sub, sid, kind, iat, exp } = payload;
   const latest = now.getTime() / 1000 + LEEWAY_SECONDS;
   if (typeof sub !== 'string' || !UUID.test(sub) || typeof sid !== 'string' || !UUID.test(sid)) throw invalid();
-  if (kind !== 'user' && kind !== 'admin') throw invalid();
+  if (kind !== 'user' && kind !== 'admin' && kind !== 'staff') throw invalid();
   if (!Number.isSafeInteger(iat) || !Number.isSafeInteger(exp) || (iat as number) > latest) throw invalid();
   if ((exp as number) - (iat as number) > LONGEST_LIFE_SECONDS) throw invalid();
   return { kind, subject: sub, sessionId: sid, expiresAt: new Date((exp as number) * 1000) };
@@ -156,11 +160,15 @@ export function createTokens(config: Pick<Config, 'tokens' | 'server'>): Tokens 
       current = { kid: signer.kid, key };
       proven.clear();
     },
-    async sign({ kind, subject, sessionId, username, now }) {
+    async sign({ kind, subject, sessionId, username, now, ...delegation }) {
       if (!current) throw new Error('No signing key loaded');
       const issuedAt = Math.floor(now.getTime() / 1000);
-      const expiresAt = issuedAt + config.tokens.accessTtlSeconds;
-      const token = await new SignJWT({ kind, sid: sessionId, username, ...(kind === 'admin' && { admin: true }) })
+      const { actorId } = delegation;
+      const expiresAt = delegation.expiresAt
+        ? Math.floor(delegation.expiresAt.getTime() / 1000)
+        : issuedAt + config.tokens.accessTtlSeconds;
+      const flags = { ...(kind === 'admin' && { admin: true }), ...(actorId && { act: { sub: actorId } }) };
+      const token = await new SignJWT({ kind, sid: sessionId, username, ...flags })
         .setProtectedHeader({ alg: current.key.algorithm, kid: current.kid, typ: TYP })
         .setIssuer(issuer)
         .setAudience(issuer)

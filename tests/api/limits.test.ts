@@ -35,6 +35,7 @@ function late(limiter: Limiter): Limiter {
   let calls = 0;
   return {
     close: limiter.close,
+    isShared: limiter.isShared,
     async take(key, options) {
       const place = limiter.take(key, options);
       for (let turn = ++calls % 7; turn > 0; turn--) await Promise.resolve();
@@ -104,6 +105,7 @@ describe('the limit of a root field', () => {
         seen.push(options);
         return { used: 1, resetsInSeconds: 60 };
       },
+      isShared: () => undefined,
       close: async () => {},
     });
     await takeFieldLimit(caller(app, '203.0.113.1'), LOGIN);

@@ -22,6 +22,7 @@ const dataWith = (words: string): LetterData => ({
   API_KEY_CREATED: { username: words, keyName: words },
   INVITATION: { username: words, link, invitedBy: words },
   ACCOUNT_SUSPENDED: { username: words, reason: words },
+  IMPERSONATED: { username: words, when, reason: words },
 });
 
 const KINDS = Object.keys(dataWith('')) as LetterKind[];

@@ -12,6 +12,7 @@ import { admins } from '../../src/modules/admin/admin.table.js';
 import { openSession } from '../../src/modules/auth/sessions.service.js';
 import { loadSigningKeys } from '../../src/modules/auth/signing-keys.service.js';
 import { serviceKeys, services } from '../../src/modules/services/services.table.js';
+import { staffMembers } from '../../src/modules/staff/staff.table.js';
 import { createTestDatabase } from './database.js';
 
 /** Parts of the configuration by concern, as tests change them. */
@@ -66,6 +67,10 @@ export interface Harness {
   /** An admin with a live session. */
   admin(
     permissions: string[],
+  ): Promise<{ id: string; username: string; email: string; password: string; token: string; refreshToken: string }>;
+  /** A staff member of that level with a live session. */
+  staff(
+    level: number,
   ): Promise<{ id: string; username: string; email: string; password: string; token: string; refreshToken: string }>;
   service(scopes: string[]): Promise<{ id: string; key: string }>;
   close(): Promise<void>;
@@ -229,6 +234,21 @@ export async function createHarness(
     return { id, username, email, password: PASSWORD, token: issued.accessToken, refreshToken: issued.refreshToken };
   }
 
+  async function staff(level: number) {
+    const id = newId();
+    const username = uniqueName('staff');
+    const email = `${username}@example.com`;
+    const passwordHash = await app.passwords.hash(PASSWORD);
+    const names = { username, usernameKey: username, email, emailKey: email };
+    await app.db.insert(staffMembers).values({ id, ...names, passwordHash, level, createdAt: app.now() });
+    const issued = await openSession(app, {
+      account: { kind: 'staff', id, username },
+      method: 'PASSWORD',
+      actor: SYSTEM_ACTOR,
+    });
+    return { id, username, email, password: PASSWORD, token: issued.accessToken, refreshToken: issued.refreshToken };
+  }
+
   async function service(scopes: string[]) {
     const id = newId();
     const key = makeKey('svc');
@@ -248,6 +268,7 @@ export async function createHarness(
     tokenFor,
     person,
     admin,
+    staff,
     service,
     async close() {
       await fastify.close();

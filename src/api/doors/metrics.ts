@@ -8,6 +8,7 @@ import { outboxAgeSeconds } from '../../modules/mail/outbox.service.js';
 /** `GET /metrics` in Prometheus's text format, for whoever `mayReadInternals`; to others it does not exist, or is refused. */
 export function mountMetrics(server: FastifyInstance, app: App): void {
   countAnswers(server, app);
+  app.metrics.watch('hashing_queue_length', () => app.passwords.waiting());
   app.metrics.watch('outbox_oldest_letter_seconds', () => outboxAgeSeconds(app));
   app.metrics.watch('hashing_queue_length', () => app.passwords.waiting());
   server.get('/metrics', async (request, reply) => {

@@ -610,6 +610,21 @@ mutation UnsuspendUser($input: UnsuspendUserInput!) {
       variables: { input: { userId: '{{userId}}', reason: 'asked by the owner' } },
     },
     {
+      name: 'ImpersonateUser',
+      about: 'See what a person sees, for 15 minutes.',
+      query: `# See what a person sees. They are told
+# by mail and can end it. Read-only unless
+# readOnly is false.
+mutation ImpersonateUser($input: ImpersonateUserInput!) {
+  impersonateUser(input: $input) {
+    accessToken
+    accessTokenExpiresAt
+    user { id username }
+  }
+}`,
+      variables: { input: { userId: '{{userId}}', reason: 'asked by the owner' } },
+    },
+    {
       name: 'CreateService',
       about: 'A key for another program, with scopes.',
       query: `# Another program of yours, with the
@@ -660,6 +675,50 @@ query LedgerHealth {
     brokenAccounts
     checkedAt
   }
+}`,
+    },
+    {
+      name: 'Statistics',
+      about: 'What happened, day by day.',
+      query: `# Every UTC day between the two, at most
+# 366 of them.
+query Statistics($from: DateTime!, $to: DateTime!) {
+  statistics(from: $from, to: $to) {
+    days {
+      day
+      signUps
+      activeUsers
+      signIns
+      failedSignIns
+      creditsGranted
+      creditsUsed
+    }
+  }
+}`,
+      variables: { from: '2026-01-01T00:00:00Z', to: '2026-02-01T00:00:00Z' },
+    },
+    {
+      name: 'SystemHealth',
+      about: 'How this instance is doing.',
+      query: `# How the instance that answers is doing.
+query SystemHealth {
+  systemHealth {
+    problems
+    version
+    database { kind latencyMs waiting }
+    memory { rssBytes limitBytes level }
+    eventLoop { p99Ms }
+    letters { queued dead oldestSeconds }
+  }
+}`,
+    },
+    {
+      name: 'AdminMe',
+      about: 'Who I am and what I may.',
+      query: `# Who is signed in, and what they may
+# do.
+query AdminMe {
+  adminMe { id username permissions }
 }`,
     },
   ],

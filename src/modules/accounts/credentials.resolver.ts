@@ -18,7 +18,7 @@ import { confirmEmailChange, requestEmailChange, undoEmailChange } from './email
 import { acceptInvitation, changePassword, requestPasswordReset, resetPassword } from './passwords.service.js';
 import { createRecoveryPhrase, hasRecoveryPhrase, recoverAccount } from './recovery.service.js';
 
-const KINDS = { [AccountKind.USER]: 'user', [AccountKind.ADMIN]: 'admin' } as const;
+const KINDS = { [AccountKind.USER]: 'user', [AccountKind.STAFF]: 'staff', [AccountKind.ADMIN]: 'admin' } as const;
 
 @Resolver(() => User)
 export class CredentialsResolver {

@@ -3,6 +3,7 @@ import { EmailAddress } from '../../core/scalars.types.js';
 
 export enum AccountKind {
   USER = 'USER',
+  STAFF = 'STAFF',
   ADMIN = 'ADMIN',
 }
 registerEnumType(AccountKind, { name: 'AccountKind', description: 'Kinds of account, each with its own sign-in.' });

@@ -18,7 +18,8 @@ import {
   requireOwnPassword,
   setPassword,
 } from '../auth/credentials.service.js';
-import { consumeEmailToken, createEmailToken, getEmailToken, type Owner } from '../auth/email-tokens.service.js';
+import { consumeEmailToken, createEmailToken, getEmailToken } from '../auth/email-tokens.service.js';
+import type { Owner } from '../auth/owner.js';
 import { personOf } from '../auth/sessions.service.js';
 import { queueLetter } from '../mail/outbox.service.js';
 

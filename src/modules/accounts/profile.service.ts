@@ -1,4 +1,4 @@
-import { eq, sql } from 'drizzle-orm';
+import { and, eq, isNull, sql } from 'drizzle-orm';
 import type { Actor, App } from '../../core/context.js';
 import { hasState, transact } from '../../core/database.js';
 import { badInput } from '../../core/errors.js';
@@ -88,7 +88,8 @@ export async function updateProfile(
     const [user] = await app.db
       .update(users)
       .set({ ...changes, updatedAt: app.now() })
-      .where(eq(users.id, userId))
+      // A deletion that came first must not find a name written over it.
+      .where(and(eq(users.id, userId), isNull(users.deletedAt)))
       .returning();
     // Which fields, not what they hold: audit rows stay when the person is forgotten.
     const after = { fields: Object.keys(changes) };

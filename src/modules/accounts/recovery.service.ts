@@ -10,7 +10,7 @@ import { canonicalPhrase, makeRecoveryPhrase } from '../../core/recovery-phrase.
 import { recordAudit } from '../audit/audit.service.js';
 import { recoveryPhrases, type UserRow } from '../auth/auth.table.js';
 import { actingAs, addressOf, getAccount, hashNewPassword, setPassword } from '../auth/credentials.service.js';
-import type { Owner } from '../auth/email-tokens.service.js';
+import type { Owner } from '../auth/owner.js';
 import { beginAttempt, compareGuess } from '../auth/throttle.service.js';
 import { findUserByIdentifier } from '../auth/users.service.js';
 import { queueLetter } from '../mail/outbox.service.js';

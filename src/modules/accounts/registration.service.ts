@@ -86,17 +86,18 @@ async function isUsernameTaken(app: App, usernameKey: string): Promise<boolean> 
   return (await app.db.$count(users, eq(users.usernameKey, usernameKey))) > 0;
 }
 
-async function sendVerification(
+/** The letter with the link, inside the caller's transaction; false when the address has had its letters of this hour. */
+export async function sendVerification(
   app: App,
   options: { user: UserRow; kind: 'WELCOME_VERIFY' | 'VERIFY_EMAIL'; actor: Actor },
-): Promise<void> {
+): Promise<boolean> {
   const { user, kind, actor } = options;
   const data = async () => {
     const owner = { kind: 'user', id: user.id } as const;
     const token = await createEmailToken(app, { purpose: 'VERIFY_EMAIL', owner, email: user.email });
     return { username: user.username, link: linkTo(app.config, '/verify-email', token) };
   };
-  await queueLetter(app, { kind, to: user.email, locale: user.locale, userId: user.id, ip: actor.ip, data });
+  return queueLetter(app, { kind, to: user.email, locale: user.locale, userId: user.id, ip: actor.ip, data });
 }
 
 /** Somebody registered with an address that has an account: its owner learns it by mail, the caller nothing. */

@@ -1,5 +1,5 @@
 import type { App } from '../../core/context.js';
-import type { Owner } from '../auth/email-tokens.service.js';
+import type { Owner } from '../auth/owner.js';
 import { toAdmin } from './admin.present.js';
 import type { Admin } from './admin.types.js';
 import { getAdmin } from './admin-sign-in.service.js';

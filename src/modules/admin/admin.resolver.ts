@@ -5,7 +5,7 @@ import { PageArgs } from '../../core/pages.types.js';
 import { viewerId } from '../../core/viewer.js';
 import { RefreshPayload } from '../auth/sessions.types.js';
 import { loadAdmin } from './admin.loaders.js';
-import { toAdmin, toAdminAuthPayload } from './admin.present.js';
+import { toAdmin, toAdminLoginResult } from './admin.present.js';
 import {
   Admin,
   AdminConnection,
@@ -36,7 +36,7 @@ export class AdminResolver {
     @Arg('input', () => AdminLoginInput) { identifier, password }: AdminLoginInput,
   ): Promise<typeof AdminLoginResult> {
     const { app, actor } = context;
-    return toAdminAuthPayload(context, await adminLogin(app, { identifier, password, actor }));
+    return toAdminLoginResult(context, await adminLogin(app, { identifier, password, actor }));
   }
 
   @Mutation(() => AdminPayload, { description: 'A new admin, who sets a password with the invitation that is mailed.' })

@@ -6,16 +6,15 @@ import { newId } from '../../core/columns.js';
 import type { Actor, App } from '../../core/context.js';
 import { isUniqueViolation, transact } from '../../core/database.js';
 import { AppError } from '../../core/errors.js';
-import { found, requireEmail, requireId, requireUsername } from '../../core/input.js';
+import { found, requireEmail, requireId, requireReason, requireUsername } from '../../core/input.js';
 import { linkTo } from '../../core/links.js';
 import { type Connection, olderThan, type PageArguments, readPage, toConnection } from '../../core/pages.js';
 import { recordAudit } from '../audit/audit.service.js';
 import { createEmailToken, voidEmailTokens } from '../auth/email-tokens.service.js';
-import { endSessions } from '../auth/sessions.service.js';
+import { endImpersonations, endSessions, IMPERSONATE } from '../auth/sessions.service.js';
 import { queueLetter } from '../mail/outbox.service.js';
 import { type AdminRow, admins } from './admin.table.js';
 import { requirePermissions } from './permissions.js';
-import { requireReason } from './reason.js';
 
 const MANAGE = 'admins:manage';
 
@@ -136,6 +135,7 @@ export async function updateAdmin(
     if (subject.disabledAt) throw new AppError('CONFLICT', { message: 'This admin is disabled.' });
     requireHolds(managers.self, permissions);
     const [changed] = await app.db.update(admins).set({ permissions }).where(eq(admins.id, adminId)).returning();
+    if (!permissions.includes(IMPERSONATE)) await endImpersonations(app, { adminId, reason: 'PERMISSION_REMOVED' });
     await recordAudit(app, {
       actor,
       action: 'admin.updated',

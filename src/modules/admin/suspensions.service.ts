@@ -1,18 +1,17 @@
 // Invariants: a suspension counts at once for sign-in, sessions, keys and credits, because each of them reads the
 // person's row; the sessions end besides, so that none of them comes back when it is lifted.
-import { eq } from 'drizzle-orm';
+import { and, eq, isNull } from 'drizzle-orm';
 import type { Actor, App } from '../../core/context.js';
 import { transact } from '../../core/database.js';
 import { badInput } from '../../core/errors.js';
-import { found, requireId } from '../../core/input.js';
+import { found, requireId, requireReason } from '../../core/input.js';
 import { recordAudit } from '../audit/audit.service.js';
 import { type UserRow, users } from '../auth/auth.table.js';
 import { endSessions } from '../auth/sessions.service.js';
 import { queueLetter } from '../mail/outbox.service.js';
-import { requireReason } from './reason.js';
 
 async function lockUser(app: App, userId: string): Promise<UserRow> {
-  const [user] = await app.db.select().from(users).where(eq(users.id, userId)).for('update');
+  const [user] = await app.db.select().from(users).where(and(eq(users.id, userId), isNull(users.deletedAt))).for('update');
   return found(user);
 }
 

@@ -2,6 +2,7 @@ import { Arg, Args, Ctx, ID, Mutation, Query, Resolver } from 'type-graphql';
 import type { Context } from '../../core/context.js';
 import { type Connection, mapConnection } from '../../core/pages.js';
 import { PageArgs } from '../../core/pages.types.js';
+import { seesAddresses } from '../../core/viewer.js';
 import { toUser } from '../auth/auth.present.js';
 import { User, UserPayload } from '../auth/auth.types.js';
 import { suspendUser, unsuspendUser } from './suspensions.service.js';
@@ -10,14 +11,18 @@ import { SuspendUserInput, UnsuspendUserInput, UserConnection, UserFilter, UserS
 
 @Resolver()
 export class UsersResolver {
-  @Query(() => UserConnection, { description: 'People. Each call is recorded with what was searched for.' })
+  @Query(() => UserConnection, {
+    description:
+      'People, who see in their security history that you looked. The call is recorded with what was searched for.',
+  })
   async users(
-    @Ctx() { app, actor }: Context,
+    @Ctx() { app, actor, viewer }: Context,
     @Args(() => PageArgs) { first, after }: PageArgs,
     @Arg('filter', () => UserFilter, { nullable: true }) filter: UserFilter | null | undefined,
     @Arg('sort', () => UserSort, { defaultValue: UserSort.CREATED_AT_DESC }) sort: UserSort,
   ): Promise<Connection<User>> {
-    const page = await listUsers(app, { first, after, filter: filter ?? {}, sort, actor });
+    const asked = { first, after, filter: filter ?? {}, sort };
+    const page = await listUsers(app, { ...asked, actor, searchesAddresses: seesAddresses(viewer) });
     return mapConnection(page, (row) => toUser(row, app.now()));
   }
 

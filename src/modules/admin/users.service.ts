@@ -1,17 +1,24 @@
-// Invariants: whoever looks at a person leaves a row in that person's history, in the transaction of the look; a list
-// leaves one row with what was searched for, and none for each person on it (a page would write a hundred).
+// Invariants: whoever looks at a person, alone or in a list, leaves a row in that person's history, in the transaction
+// of the look; a list leaves one row more, with what was searched for.
 import { and, asc, desc, eq, gte, isNotNull, isNull, lt, not, or, type SQL, sql } from 'drizzle-orm';
 import type { Actor, App } from '../../core/context.js';
 import { transact } from '../../core/database.js';
 import { badInput } from '../../core/errors.js';
 import { found, requireId } from '../../core/input.js';
-import { type Connection, olderThan, type PageArguments, readPage, toConnection } from '../../core/pages.js';
-import { recordAudit } from '../audit/audit.service.js';
+import {
+  type Connection,
+  DEFAULT_PAGE,
+  olderThan,
+  type PageArguments,
+  readPage,
+  toConnection,
+} from '../../core/pages.js';
+import { recordAudit, recordAudits } from '../audit/audit.service.js';
 import { type UserRow, users } from '../auth/auth.table.js';
 
 export interface UserFilter {
   search?: string | null | undefined;
-  status?: 'ACTIVE' | 'SUSPENDED' | null | undefined;
+  status?: 'ACTIVE' | 'SUSPENDED' | 'DELETED' | null | undefined;
   emailVerified?: boolean | null | undefined;
   createdAfter?: Date | null | undefined;
   createdBefore?: Date | null | undefined;
@@ -23,11 +30,13 @@ interface Listing extends PageArguments {
   filter: UserFilter;
   sort: UserSort;
   actor: Actor;
+  /** Whether a search looks at addresses: not for those who see them masked. */
+  searchesAddresses: boolean;
 }
 
 /** People, a page at a time; a page goes on after its cursor whoever signs up meanwhile. @throws BAD_USER_INPUT */
 export async function listUsers(app: App, listing: Listing): Promise<Connection<UserRow>> {
-  const where = conditionOf(app, listing.filter);
+  const where = usersMatching(app, listing);
   return listing.sort === 'USERNAME_ASC'
     ? listByName(app, { ...listing, where })
     : listByTime(app, { ...listing, where });
@@ -96,15 +105,24 @@ async function readAudited(app: App, listing: Sorted, read: (app: App) => Promis
   return transact(app, async (app) => {
     const rows = await read(app);
     await recordAudit(app, { actor, action: 'users.listed', after: { filter, sort, first, after } });
+    // The last row may only say that there are more: it is not shown.
+    const shown = rows.slice(0, first ?? DEFAULT_PAGE);
+    const entries = shown.map(
+      ({ id }) => ({ actor, action: 'user.listed', userId: id, target: { kind: 'user', id } }) as const,
+    );
+    await recordAudits(app, entries);
     return rows;
   });
 }
 
-function conditionOf(app: App, filter: UserFilter): SQL | undefined {
-  const { search, status, emailVerified, createdAfter, createdBefore } = filter;
+/** The condition for the people who fit the filter. @throws BAD_USER_INPUT */
+export function usersMatching(app: App, options: { filter: UserFilter; searchesAddresses: boolean }): SQL | undefined {
+  const { search, status, emailVerified, createdAfter, createdBefore } = options.filter;
   return and(
-    search == null ? undefined : matches(search),
-    status == null ? undefined : hasStatus(app, status),
+    search == null ? undefined : matches(search, options),
+    // Who was deleted is nobody's business unless asked for.
+    status === 'DELETED' ? isNotNull(users.deletedAt) : isNull(users.deletedAt),
+    status == null || status === 'DELETED' ? undefined : hasStatus(app, status),
     emailVerified == null ? undefined : (emailVerified ? isNotNull : isNull)(users.emailVerifiedAt),
     createdAfter == null ? undefined : gte(users.createdAt, createdAfter),
     createdBefore == null ? undefined : lt(users.createdAt, createdBefore),
@@ -124,14 +142,19 @@ const LONGEST_SEARCH = 100;
 /** The expression of the index users_search (drizzle/0004), to the letter. The line breaks cannot be searched for. */
 const SEARCHED = sql`(${users.usernameKey} || E'\n' || ${users.emailKey} || E'\n' || lower(coalesce(${users.displayName}, '')))`;
 
-function matches(search: string): SQL | undefined {
+/** What a search shows to those who see addresses masked: on top of the index, or it would tell whose address it hit. */
+const namesLike = (pattern: string) =>
+  sql`(${users.usernameKey} like lower(${pattern}) or lower(coalesce(${users.displayName}, '')) like lower(${pattern}))`;
+
+function matches(search: string, { searchesAddresses }: { searchesAddresses: boolean }): SQL | undefined {
   const text = search.trim();
   if (text.length < SHORTEST_SEARCH || text.length > LONGEST_SEARCH || /\p{Cc}/u.test(text)) {
     throw badInput({ 'filter.search': `must have ${SHORTEST_SEARCH} to ${LONGEST_SEARCH} printable characters` });
   }
   // Nothing of it is a wildcard (D3). Both sides are put into lower case by the database, which may know fewer letters.
   const pattern = `%${text.replace(/[\\%_]/g, '\\$&')}%`;
-  return or(sql`${SEARCHED} like lower(${pattern})`, idBeginsWith(text.toLowerCase()));
+  const indexed = sql`${SEARCHED} like lower(${pattern})`;
+  return or(searchesAddresses ? indexed : and(indexed, namesLike(pattern)), idBeginsWith(text.toLowerCase()));
 }
 
 const ID_BEGINNING = /^[0-9a-f]{8}(-[0-9a-f]{0,4}){0,3}$|^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{0,12}$/;

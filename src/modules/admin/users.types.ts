@@ -17,7 +17,7 @@ export class UserFilter {
   @Field(() => String, {
     nullable: true,
     description:
-      '3 to 100 characters: any part of user name, address or display name in any case, or the beginning (8 characters or more) of an id.',
+      '3 to 100 characters: any part of user name, address or display name in any case, or the beginning (8 characters or more) of an id. Staff of level 1 do not search addresses.',
   })
   search?: string | null;
 

@@ -23,7 +23,16 @@ export type AuditAction =
   | 'user.profile_updated'
   | 'user.suspended'
   | 'user.unsuspended'
+  | 'user.deleted'
+  | 'user.restored'
+  | 'user.erased'
+  | 'user.data_exported'
+  | 'user.messages_viewed'
+  | 'user.plan_changed'
+  | 'user.limits_changed'
   | 'user.viewed'
+  | 'user.impersonated'
+  | 'deleted_users.listed'
   | 'users.listed'
   | 'session.revoked'
   | 'session.others_revoked'
@@ -42,11 +51,53 @@ export type AuditAction =
   | 'admin.password_reset'
   | 'admin.password_changed'
   | 'admin.invitation_accepted'
+  | 'staff.signed_in'
+  | 'staff.sign_in_failed'
+  | 'staff.created'
+  | 'staff.updated'
+  | 'staff.disabled'
+  | 'staff.signed_out'
+  | 'staff.reauthenticated'
+  | 'staff.password_reset_requested'
+  | 'staff.password_reset'
+  | 'staff.password_changed'
+  | 'staff.invitation_accepted'
+  | 'user.second_factor_enabled'
+  | 'user.second_factor_disabled'
+  | 'user.second_factor_failed'
+  | 'user.backup_codes_replaced'
+  | 'admin.second_factor_enabled'
+  | 'admin.second_factor_disabled'
+  | 'admin.second_factor_failed'
+  | 'admin.backup_codes_replaced'
+  | 'staff.second_factor_enabled'
+  | 'staff.second_factor_disabled'
+  | 'staff.second_factor_failed'
+  | 'staff.backup_codes_replaced'
+  | 'user.listed'
+  | 'user.note_added'
+  | 'user.unlocked'
+  | 'user.sessions_ended'
+  | 'users.sessions_ended'
+  | 'user.credits_adjusted'
+  | 'user.verification_resent'
   | 'service.created'
   | 'service.updated'
   | 'service.disabled'
   | 'service.key_rotated'
-  | 'signing_key.created';
+  | 'audit.viewed'
+  | 'request.traced'
+  | 'product.created'
+  | 'product.updated'
+  | 'product.archived'
+  | 'plan.created'
+  | 'plan.updated'
+  | 'signing_key.created'
+  | 'signing_key.rotated'
+  | 'ip_rule.added'
+  | 'ip_rule.removed'
+  | 'user.created'
+  | 'user.updated';
 
 export interface AuditEntry {
   actor: Actor;
@@ -61,8 +112,17 @@ export interface AuditEntry {
 
 /** Writes one row. Call it inside the transaction of the act: either both are there or neither is. */
 export async function recordAudit(app: App, entry: AuditEntry): Promise<void> {
+  await app.db.insert(auditEvents).values(toRow(app, entry));
+}
+
+/** Writes a row for each, in one statement: an act that concerns many people stands in the history of each. */
+export async function recordAudits(app: App, entries: readonly AuditEntry[]): Promise<void> {
+  if (entries.length > 0) await app.db.insert(auditEvents).values(entries.map((entry) => toRow(app, entry)));
+}
+
+function toRow(app: App, entry: AuditEntry): typeof auditEvents.$inferInsert {
   const { actor, target } = entry;
-  await app.db.insert(auditEvents).values({
+  return {
     id: newId(),
     occurredAt: app.now(),
     actorKind: actor.kind,
@@ -77,7 +137,7 @@ export async function recordAudit(app: App, entry: AuditEntry): Promise<void> {
     ip: actor.ip,
     userAgent: actor.userAgent,
     requestId: actor.requestId,
-  });
+  };
 }
 
 /** What concerns each person. */

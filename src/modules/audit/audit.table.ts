@@ -1,5 +1,6 @@
-import { index, jsonb, pgTable, text, uuid } from 'drizzle-orm/pg-core';
-import { id, moment } from '../../core/columns.js';
+import { sql } from 'drizzle-orm';
+import { bigint, index, jsonb, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import { createdAt, id, moment } from '../../core/columns.js';
 
 /**
  * Every security-relevant act, written in the transaction of the act itself. Append-only (a trigger
@@ -27,8 +28,35 @@ export const auditEvents = pgTable(
   (table) => [
     index('audit_events_user').on(table.userId, table.occurredAt, table.id),
     index('audit_events_time').on(table.occurredAt, table.id),
-    index('audit_events_action').on(table.action, table.occurredAt),
+    index('audit_events_action').on(table.action, table.occurredAt, table.id),
+    index('audit_events_actor').on(table.actorId, table.occurredAt, table.id).where(sql`${table.actorId} is not null`),
+    index('audit_events_target')
+      .on(table.targetId, table.occurredAt, table.id)
+      .where(sql`${table.targetId} is not null`),
+    index('audit_events_request').on(table.requestId).where(sql`${table.requestId} is not null`),
   ],
 );
+
+/**
+ * The chain: each link's hash covers the link before it and one audit row. Kept beside the rows, because links are made
+ * a moment after the commit, by one writer at a time, so that acts never wait in line for each other.
+ */
+export const auditLinks = pgTable(
+  'audit_links',
+  {
+    sequence: bigint('sequence', { mode: 'number' }).primaryKey(),
+    eventId: uuid('event_id').notNull(),
+    previousHash: text('previous_hash').notNull(),
+    hash: text('hash').notNull(),
+    createdAt: createdAt(),
+  },
+  (table) => [uniqueIndex('audit_links_event').on(table.eventId)],
+);
+
+/**
+ * Rows that have no link yet: put here by a trigger in the transaction that writes the row, taken out by whoever links
+ * it. A high-water mark would not do: transactions become visible in another order than that of their rows.
+ */
+export const auditUnlinked = pgTable('audit_unlinked', { eventId: uuid('event_id').primaryKey() });
 
 export type AuditEventRow = typeof auditEvents.$inferSelect;

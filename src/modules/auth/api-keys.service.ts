@@ -41,7 +41,7 @@ const LOOKUP = `
          u.plan_code, u.time_zone, k.scopes, k.ip_allow_list, k.expires_at, k.last_used_at, k.revoked_at,
          u.suspended_at, u.suspended_until
     from api_keys k join users u on u.id = k.user_id
-   where k.key_hash = any($1::text[])`;
+   where k.key_hash = any($1::text[]) and u.deleted_at is null`;
 
 const lookups = new WeakMap<App['database'], (hash: string) => Promise<LookupRow | undefined>>();
 

@@ -1,10 +1,17 @@
 import type { Context } from '../../core/context.js';
 import { AppError, badInput } from '../../core/errors.js';
 import type { SessionRow, UserRow } from './auth.table.js';
-import { type AuthPayload, type User, UserStatus } from './auth.types.js';
+import { type AuthPayload, type SecondFactorRequired, type User, UserStatus } from './auth.types.js';
+import { ownerOfRow } from './owner.js';
 import type { Account, Issued } from './sessions.service.js';
 import { type RefreshPayload, type Session, SessionMethod } from './sessions.types.js';
+import type { SignedIn } from './sign-in.service.js';
 import { isSuspended } from './users.service.js';
+
+function statusOf(row: UserRow, now: Date): UserStatus {
+  if (row.deletedAt) return UserStatus.DELETED;
+  return isSuspended(row, now) ? UserStatus.SUSPENDED : UserStatus.ACTIVE;
+}
 
 /** The row as the schema shows it: named columns only, nothing spread. */
 export function toUser(row: UserRow, now: Date): User {
@@ -17,7 +24,7 @@ export function toUser(row: UserRow, now: Date): User {
     locale: row.locale,
     timeZone: row.timeZone,
     avatarUrl: row.avatarUrl,
-    status: isSuspended(row, now) ? UserStatus.SUSPENDED : UserStatus.ACTIVE,
+    status: statusOf(row, now),
     createdAt: row.createdAt,
     lastLoginAt: row.lastLoginAt,
     planCode: row.planCode,
@@ -26,6 +33,7 @@ export function toUser(row: UserRow, now: Date): User {
 
 export function toSession(row: SessionRow, context: Context): Session {
   const { viewer } = context;
+  const owner = ownerOfRow(row);
   return {
     id: row.id,
     createdAt: row.createdAt,
@@ -36,8 +44,10 @@ export function toSession(row: SessionRow, context: Context): Session {
     userAgent: row.userAgent,
     method: SessionMethod[row.method],
     current: 'sessionId' in viewer && viewer.sessionId === row.id,
-    accountKind: row.userId ? 'user' : 'admin',
-    accountId: row.userId ?? row.adminId ?? '',
+    impersonation:
+      row.impersonatorId === null ? null : { reason: row.impersonationReason ?? '', readOnly: row.readOnly },
+    accountKind: owner.kind,
+    accountId: owner.id,
   };
 }
 
@@ -46,6 +56,13 @@ export function deliverRefreshToken(context: Context, issued: Issued): string | 
   if (!context.app.config.tokens.refreshCookie) return issued.refreshToken;
   context.refreshCookie.write(issued.refreshToken, issued.refreshTokenExpiresAt);
   return null;
+}
+
+/** The client's refresh token is done with. An impersonation has none: the cookie there is the admin's own. */
+export function forgetRefreshToken(context: Context): void {
+  const { viewer } = context;
+  if (viewer.kind === 'user' && viewer.impersonatedBy) return;
+  context.refreshCookie.write(null);
 }
 
 /**
@@ -73,6 +90,11 @@ export function toAuthPayload(context: Context, signedIn: { issued: Issued; user
     refreshToken: deliverRefreshToken(context, issued),
     user: toUser(user, context.app.now()),
   };
+}
+
+/** A sign-in, or the question for the second factor. */
+export function toLoginResult(context: Context, signedIn: SignedIn): AuthPayload | SecondFactorRequired {
+  return 'challenge' in signedIn ? signedIn.challenge : toAuthPayload(context, signedIn);
 }
 
 export function toRefreshPayload(context: Context, refreshed: Issued & { account: Account }): RefreshPayload {

@@ -1,7 +1,7 @@
 import { Arg, Ctx, FieldResolver, Mutation, Resolver, Root } from 'type-graphql';
 import type { Context } from '../../core/context.js';
 import { viewerAccount, viewerSession } from '../../core/viewer.js';
-import { requireRefreshToken, toAuthPayload, toRefreshPayload, toSession } from './auth.present.js';
+import { forgetRefreshToken, requireRefreshToken, toLoginResult, toRefreshPayload, toSession } from './auth.present.js';
 import { LoginInput, LoginResult, OkPayload, User } from './auth.types.js';
 import { refreshToken } from './refresh.service.js';
 import { logout } from './sessions.service.js';
@@ -14,7 +14,7 @@ export class AuthResolver {
   @Mutation(() => LoginResult, { description: 'Signs in with user name or email address and password.' })
   async login(@Ctx() context: Context, @Arg('input', () => LoginInput) input: LoginInput): Promise<typeof LoginResult> {
     const { identifier, password } = input;
-    return toAuthPayload(context, await login(context.app, { identifier, password, actor: context.actor }));
+    return toLoginResult(context, await login(context.app, { identifier, password, actor: context.actor }));
   }
 
   @Mutation(() => RefreshPayload, {
@@ -38,7 +38,7 @@ export class AuthResolver {
   async logout(@Ctx() context: Context): Promise<OkPayload> {
     const { app, viewer, actor } = context;
     await logout(app, { account: viewerAccount(viewer), sessionId: viewerSession(viewer), actor });
-    context.refreshCookie.write(null);
+    forgetRefreshToken(context);
     return { ok: true };
   }
 

@@ -1,8 +1,9 @@
 import { sql } from 'drizzle-orm';
-import { check, index, integer, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import { bigint, boolean, check, index, integer, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 import { createdAt, id, moment } from '../../core/columns.js';
 import { admins } from '../admin/admin.table.js';
 import { plans } from '../catalog/catalog.table.js';
+import { staffMembers } from '../staff/staff.table.js';
 
 export const users = pgTable(
   'users',
@@ -26,13 +27,18 @@ export const users = pgTable(
       .notNull()
       .default('free')
       .references(() => plans.code),
-    status: text('status', { enum: ['ACTIVE', 'SUSPENDED'] })
+    /** The person's own daily limits; null means those of the plan. */
+    conversationsPerDay: integer('conversations_per_day'),
+    messagesPerDay: integer('messages_per_day'),
+    /** A deleted row keeps its id for the ledger and nothing else: its data is sealed in `deleted_users`. */
+    status: text('status', { enum: ['ACTIVE', 'SUSPENDED', 'DELETED'] })
       .notNull()
       .default('ACTIVE'),
     suspendedAt: moment('suspended_at'),
     /** A suspension with an end lifts itself: every reader compares with the clock. */
     suspendedUntil: moment('suspended_until'),
     suspensionReason: text('suspension_reason'),
+    deletedAt: moment('deleted_at'),
     createdAt: createdAt(),
     updatedAt: moment('updated_at').notNull(),
     lastLoginAt: moment('last_login_at'),
@@ -45,7 +51,9 @@ export const users = pgTable(
       'users_keys_lower',
       sql`${table.usernameKey} = lower(${table.usernameKey}) and ${table.emailKey} = lower(${table.emailKey})`,
     ),
-    check('users_status', sql`${table.status} in ('ACTIVE', 'SUSPENDED')`),
+    check('users_status', sql`${table.status} in ('ACTIVE', 'SUSPENDED', 'DELETED')`),
+    check('users_deletion', sql`(${table.status} = 'DELETED') = (${table.deletedAt} is not null)`),
+    check('users_own_limits', sql`${table.conversationsPerDay} >= 0 and ${table.messagesPerDay} >= 0`),
     check('users_suspension', sql`(${table.status} = 'SUSPENDED') = (${table.suspendedAt} is not null)`),
   ],
 );
@@ -61,6 +69,7 @@ export const sessions = pgTable(
     id: id(),
     userId: uuid('user_id').references(() => users.id, { onDelete: 'cascade' }),
     adminId: uuid('admin_id').references(() => admins.id, { onDelete: 'cascade' }),
+    staffId: uuid('staff_id').references(() => staffMembers.id, { onDelete: 'cascade' }),
     method: text('method', { enum: ['PASSWORD', 'GOOGLE', 'RECOVERY', 'IMPERSONATION', 'REGISTRATION'] }).notNull(),
     refreshHash: text('refresh_hash').notNull(),
     previousHash: text('previous_hash'),
@@ -77,12 +86,19 @@ export const sessions = pgTable(
     userAgent: text('user_agent'),
     revokedAt: moment('revoked_at'),
     revokedReason: text('revoked_reason'),
+    /** Of an impersonation: the admin who acts, why, and whether more than looking is allowed. */
+    impersonatorId: uuid('impersonator_id').references(() => admins.id),
+    impersonationReason: text('impersonation_reason'),
+    readOnly: boolean('read_only').notNull().default(false),
   },
   (table) => [
+    index('sessions_staff').on(table.staffId, table.createdAt, table.id),
     index('sessions_user').on(table.userId, table.createdAt, table.id),
     index('sessions_admin').on(table.adminId, table.createdAt, table.id),
     index('sessions_ends_at').on(table.endsAt),
-    check('sessions_one_owner', sql`num_nonnulls(${table.userId}, ${table.adminId}) = 1`),
+    index('sessions_impersonator').on(table.impersonatorId).where(sql`${table.impersonatorId} is not null`),
+    check('sessions_one_owner', sql`num_nonnulls(${table.userId}, ${table.adminId}, ${table.staffId}) = 1`),
+    check('sessions_impersonation', sql`(${table.method} = 'IMPERSONATION') = (${table.impersonatorId} is not null)`),
     check('sessions_expiry', sql`${table.expiresAt} <= ${table.endsAt}`),
   ],
 );
@@ -104,6 +120,7 @@ export const emailTokens = pgTable(
     tokenHash: text('token_hash').notNull(),
     userId: uuid('user_id').references(() => users.id, { onDelete: 'cascade' }),
     adminId: uuid('admin_id').references(() => admins.id, { onDelete: 'cascade' }),
+    staffId: uuid('staff_id').references(() => staffMembers.id, { onDelete: 'cascade' }),
     /** The address the token proves (verify, change) or gives back (undo). */
     email: text('email').notNull(),
     createdAt: createdAt(),
@@ -115,10 +132,11 @@ export const emailTokens = pgTable(
   (table) => [
     uniqueIndex('email_tokens_hash').on(table.tokenHash),
     index('email_tokens_user').on(table.userId, table.purpose),
+    index('email_tokens_staff').on(table.staffId, table.purpose),
     index('email_tokens_admin').on(table.adminId, table.purpose),
     // Every sign-up asks whether somebody may still take the address back.
     index('email_tokens_undo').on(sql`lower(${table.email})`).where(sql`${table.purpose} = 'UNDO_EMAIL_CHANGE'`),
-    check('email_tokens_one_owner', sql`num_nonnulls(${table.userId}, ${table.adminId}) = 1`),
+    check('email_tokens_one_owner', sql`num_nonnulls(${table.userId}, ${table.adminId}, ${table.staffId}) = 1`),
     check('email_tokens_end', sql`num_nonnulls(${table.usedAt}, ${table.voidedAt}) <= 1`),
   ],
 );
@@ -193,6 +211,62 @@ export const signingKeys = pgTable(
   (table) => [
     uniqueIndex('signing_keys_one_current').on(table.state).where(sql`${table.state} = 'CURRENT'`),
     check('signing_keys_state', sql`${table.state} in ('NEXT', 'CURRENT', 'PREVIOUS', 'RETIRED')`),
+  ],
+);
+
+const owners = () => ({
+  userId: uuid('user_id').references(() => users.id, { onDelete: 'cascade' }),
+  adminId: uuid('admin_id').references(() => admins.id, { onDelete: 'cascade' }),
+  staffId: uuid('staff_id').references(() => staffMembers.id, { onDelete: 'cascade' }),
+});
+
+/** RFC 6238. Counts once confirmed by one accepted code; `last_step` makes every code count once. */
+export const totpFactors = pgTable(
+  'totp_factors',
+  {
+    id: id(),
+    ...owners(),
+    sealedSecret: text('sealed_secret').notNull(),
+    createdAt: createdAt(),
+    confirmedAt: moment('confirmed_at'),
+    lastStep: bigint('last_step', { mode: 'number' }).notNull().default(0),
+  },
+  (table) => [
+    uniqueIndex('totp_factors_user').on(table.userId),
+    uniqueIndex('totp_factors_admin').on(table.adminId),
+    uniqueIndex('totp_factors_staff').on(table.staffId),
+    check('totp_factors_one_owner', sql`num_nonnulls(${table.userId}, ${table.adminId}, ${table.staffId}) = 1`),
+  ],
+);
+
+/** Hash only; each works once. */
+export const backupCodes = pgTable(
+  'backup_codes',
+  { id: id(), ...owners(), codeHash: text('code_hash').notNull(), createdAt: createdAt(), usedAt: moment('used_at') },
+  (table) => [
+    index('backup_codes_user').on(table.userId),
+    index('backup_codes_admin').on(table.adminId),
+    index('backup_codes_staff').on(table.staffId),
+    check('backup_codes_one_owner', sql`num_nonnulls(${table.userId}, ${table.adminId}, ${table.staffId}) = 1`),
+  ],
+);
+
+/** Between the right password and the second factor. Hash only, five minutes, one use. */
+export const secondFactorChallenges = pgTable(
+  'second_factor_challenges',
+  {
+    id: id(),
+    ...owners(),
+    tokenHash: text('token_hash').notNull(),
+    createdAt: createdAt(),
+    expiresAt: moment('expires_at').notNull(),
+    attempts: integer('attempts').notNull().default(0),
+    usedAt: moment('used_at'),
+  },
+  (table) => [
+    uniqueIndex('second_factor_challenges_hash').on(table.tokenHash),
+    index('second_factor_challenges_expires_at').on(table.expiresAt),
+    check('second_factor_challenges_one_owner', sql`num_nonnulls(${table.userId}, ${table.adminId}, ${table.staffId}) = 1`),
   ],
 );
 

@@ -4,8 +4,12 @@ import { DateTime, EmailAddress } from '../../core/scalars.types.js';
 export enum UserStatus {
   ACTIVE = 'ACTIVE',
   SUSPENDED = 'SUSPENDED',
+  DELETED = 'DELETED',
 }
-registerEnumType(UserStatus, { name: 'UserStatus' });
+registerEnumType(UserStatus, {
+  name: 'UserStatus',
+  valuesConfig: { DELETED: { description: 'Only the id is left, for the ledger; see `deletedUsers`.' } },
+});
 
 @ObjectType('User', { simpleResolvers: true, description: 'A person with an account.' })
 export class User {

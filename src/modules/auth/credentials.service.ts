@@ -1,6 +1,6 @@
 // The one place that reads and writes passwords of accounts of every kind, so that sign-in, reset, change, invitation
 // and recovery cannot differ in what they check or in what they end (P7, P16).
-import { and, eq, isNull, sql } from 'drizzle-orm';
+import { and, eq, isNull, lte, or, sql } from 'drizzle-orm';
 import type { AnyPgColumn } from 'drizzle-orm/pg-core';
 import type { Actor, App } from '../../core/context.js';
 import { AppError } from '../../core/errors.js';
@@ -8,8 +8,10 @@ import { found } from '../../core/input.js';
 import { requirePassword } from '../../core/password-policy.js';
 import { admins } from '../admin/admin.table.js';
 import { recordAudit } from '../audit/audit.service.js';
-import { users } from './auth.table.js';
-import { type Owner, voidEmailTokens } from './email-tokens.service.js';
+import { staffMembers } from '../staff/staff.table.js';
+import { secondFactorChallenges, users } from './auth.table.js';
+import { voidEmailTokens } from './email-tokens.service.js';
+import { ACTOR_KIND_OF, type Owner, ownerColumn } from './owner.js';
 import { endSessions, personOf } from './sessions.service.js';
 import { beginAttempt, clearFailures, compareGuess } from './throttle.service.js';
 import { isSuspended } from './users.service.js';
@@ -30,24 +32,12 @@ type Wanted = Owner | { kind: Owner['kind']; emailKey: string };
 
 /** The account with this id or address. */
 export async function findAccount(app: App, wanted: Wanted): Promise<AccountRecord | undefined> {
-  if (wanted.kind === 'admin') {
-    const condition = 'id' in wanted ? eq(admins.id, wanted.id) : eq(admins.emailKey, wanted.emailKey);
-    const [row] = await app.db.select().from(admins).where(condition);
-    if (!row) return undefined;
-    const { id, username, email, passwordHash } = row;
-    return {
-      kind: 'admin',
-      id,
-      username,
-      email,
-      displayName: null,
-      locale: 'en',
-      passwordHash,
-      suspended: row.disabledAt !== null,
-    };
-  }
+  if (wanted.kind !== 'user') return findOperator(app, { ...wanted, kind: wanted.kind });
   const condition = 'id' in wanted ? eq(users.id, wanted.id) : eq(users.emailKey, wanted.emailKey);
-  const [row] = await app.db.select().from(users).where(condition);
+  const [row] = await app.db
+    .select()
+    .from(users)
+    .where(and(condition, isNull(users.deletedAt)));
   if (!row) return undefined;
   const { id, username, email, displayName, locale, passwordHash } = row;
   return {
@@ -62,9 +52,55 @@ export async function findAccount(app: App, wanted: Wanted): Promise<AccountReco
   };
 }
 
+/** Admins and staff: two tables of the same form. */
+export const OPERATORS = { admin: admins, staff: staffMembers } as const;
+
+async function findOperator(
+  app: App,
+  wanted: Wanted & { kind: keyof typeof OPERATORS },
+): Promise<AccountRecord | undefined> {
+  const { kind } = wanted;
+  const table = OPERATORS[kind];
+  const condition = 'id' in wanted ? eq(table.id, wanted.id) : eq(table.emailKey, wanted.emailKey);
+  const { id, username, email, passwordHash, disabledAt } = table;
+  const [row] = await app.db.select({ id, username, email, passwordHash, disabledAt }).from(table).where(condition);
+  if (!row) return undefined;
+  const { disabledAt: closedAt, ...account } = row;
+  return { ...account, kind, displayName: null, locale: 'en', suspended: closedAt !== null };
+}
+
 /** @throws NOT_FOUND */
 export async function getAccount(app: App, owner: Owner): Promise<AccountRecord> {
   return found(await findAccount(app, owner));
+}
+
+/** Whoever changes what the account signs in with locks its row first. Inside the caller's transaction. */
+export async function lockAccount(app: App, { kind, id }: Owner): Promise<void> {
+  const table = kind === 'user' ? users : OPERATORS[kind];
+  await app.db.select({ id: table.id }).from(table).where(eq(table.id, id)).for('update');
+}
+
+/** Notes a sign-in, inside its transaction; answers the user name, or undefined when the account may not sign in. */
+export async function noteSignIn(app: App, { kind, id }: Owner): Promise<string | undefined> {
+  const lastLoginAt = app.now();
+  if (kind !== 'user') {
+    const table = OPERATORS[kind];
+    const isOpen = and(eq(table.id, id), isNull(table.disabledAt));
+    const [row] = await app.db.update(table).set({ lastLoginAt }).where(isOpen).returning({ username: table.username });
+    return row?.username;
+  }
+  const [row] = await app.db
+    .update(users)
+    .set({ lastLoginAt })
+    .where(
+      and(
+        eq(users.id, id),
+        isNull(users.deletedAt),
+        or(isNull(users.suspendedAt), lte(users.suspendedUntil, lastLoginAt)),
+      ),
+    )
+    .returning({ username: users.username });
+  return row?.username;
 }
 
 /** Where a letter to the account goes. */
@@ -74,7 +110,7 @@ export function addressOf(account: AccountRecord): { to: string; locale: string;
 
 /** The actor of an act that a token in a letter, or a secret, proved to be the account's own. */
 export function actingAs(owner: Owner, actor: Actor): Actor {
-  return { ...actor, kind: owner.kind === 'user' ? 'USER' : 'ADMIN', id: owner.id };
+  return { ...actor, kind: ACTOR_KIND_OF[owner.kind], id: owner.id };
 }
 
 /**
@@ -128,13 +164,14 @@ interface NewPassword {
 async function writeHash(app: App, options: NewPassword): Promise<boolean> {
   const { account, passwordHash, provesMailbox, unlessChanged } = options;
   const now = app.now();
-  if (account.kind === 'admin') {
-    const unchanged = unlessChanged ? isSame(admins.passwordHash, account.passwordHash) : undefined;
+  if (account.kind !== 'user') {
+    const table = OPERATORS[account.kind];
+    const unchanged = unlessChanged ? isSame(table.passwordHash, account.passwordHash) : undefined;
     const rows = await app.db
-      .update(admins)
+      .update(table)
       .set({ passwordHash })
-      .where(and(eq(admins.id, account.id), eq(admins.email, account.email), unchanged))
-      .returning({ id: admins.id });
+      .where(and(eq(table.id, account.id), eq(table.email, account.email), unchanged))
+      .returning({ id: table.id });
     return rows.length === 1;
   }
   const unchanged = unlessChanged ? isSame(users.passwordHash, account.passwordHash) : undefined;
@@ -149,9 +186,15 @@ async function writeHash(app: App, options: NewPassword): Promise<boolean> {
 
 const isSame = (column: AnyPgColumn, hash: string | null) => (hash === null ? isNull(column) : eq(column, hash));
 
+/** Whoever waits for a second factor proved a password that is no longer the right one. */
+async function voidChallenges(app: App, { kind, id }: Owner): Promise<void> {
+  const owner = eq(ownerColumn<AnyPgColumn>(secondFactorChallenges, kind), id);
+  await app.db.delete(secondFactorChallenges).where(and(owner, isNull(secondFactorChallenges.usedAt)));
+}
+
 /**
  * Sets the password and ends everything that rested on the old one: sessions (all, or all but `keepSession`), tokens
- * in letters (not undo links), pending changes of address, and the count of failures. Answers how many sessions
+ * in letters (not undo links), half-done sign-ins, pending changes of address, and the count of failures. Answers how many sessions
  * ended. Inside the caller's transaction; the caller audits and writes the letter.
  *
  * @throws INVALID_CREDENTIALS when the account changed meanwhile: the other change stands
@@ -163,6 +206,7 @@ export async function setPassword(
   const { account, reason, keepSession } = options;
   if (!(await writeHash(app, options))) throw new AppError('INVALID_CREDENTIALS');
   await voidEmailTokens(app, { owner: account });
+  await voidChallenges(app, account);
   await clearFailures(app, account.id);
   return endSessions(app, { account, reason, except: keepSession });
 }

@@ -1,12 +1,13 @@
 // Invariants: at most one live token per account and purpose (for undo links: per account and address); a token is
 // used once, by one conditional write; the database holds only hashes.
 import { and, eq, gt, gte, isNull, ne, sql } from 'drizzle-orm';
+import type { AnyPgColumn } from 'drizzle-orm/pg-core';
 import { newId } from '../../core/columns.js';
 import type { App } from '../../core/context.js';
 import { AppError } from '../../core/errors.js';
 import { isKeyShaped, type KeyKind, makeKey, sha256 } from '../../core/secrets.js';
-import type { TokenKind } from '../../core/tokens.js';
 import { type EmailTokenPurpose, emailTokens } from './auth.table.js';
+import { type Owner, ownerColumn, ownerOfRow, toOwnerColumns } from './owner.js';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -19,11 +20,6 @@ const PURPOSES: Record<EmailTokenPurpose, { kind: KeyKind; lifeMs: number }> = {
   INVITATION: { kind: 'invite', lifeMs: 72 * HOUR },
 };
 
-export interface Owner {
-  kind: TokenKind;
-  id: string;
-}
-
 /** What a token stands for. */
 export interface EmailToken {
   owner: Owner;
@@ -32,7 +28,7 @@ export interface EmailToken {
   createdAt: Date;
 }
 
-const ownedBy = (owner: Owner) => eq(owner.kind === 'user' ? emailTokens.userId : emailTokens.adminId, owner.id);
+const ownedBy = (owner: Owner) => eq(ownerColumn<AnyPgColumn>(emailTokens, owner.kind), owner.id);
 const unspent = and(isNull(emailTokens.usedAt), isNull(emailTokens.voidedAt));
 
 /** A new token; the one before it loses its force. Inside the caller's transaction. */
@@ -52,8 +48,7 @@ export async function createEmailToken(
     id: newId(),
     purpose,
     tokenHash: sha256(token),
-    userId: owner.kind === 'user' ? owner.id : null,
-    adminId: owner.kind === 'admin' ? owner.id : null,
+    ...toOwnerColumns(owner),
     email,
     createdAt: now,
     expiresAt: new Date(now.getTime() + lifeMs),
@@ -92,8 +87,7 @@ const unspentToken = (token: string, purpose: EmailTokenPurpose) =>
   and(eq(emailTokens.tokenHash, sha256(token)), eq(emailTokens.purpose, purpose), unspent);
 
 function toEmailToken(row: typeof emailTokens.$inferSelect): EmailToken {
-  const owner: Owner = row.userId ? { kind: 'user', id: row.userId } : { kind: 'admin', id: row.adminId ?? '' };
-  return { owner, email: row.email, createdAt: row.createdAt };
+  return { owner: ownerOfRow(row), email: row.email, createdAt: row.createdAt };
 }
 
 /**

@@ -11,7 +11,7 @@ import { recordAudit } from '../audit/audit.service.js';
 import { queueLetter } from '../mail/outbox.service.js';
 import { type SessionRow, sessions } from './auth.table.js';
 import { addressOf, getAccount } from './credentials.service.js';
-import type { Owner } from './email-tokens.service.js';
+import { ownerOfRow } from './owner.js';
 import { type Account, endSessions, type Issued, issueTokens, personOf } from './sessions.service.js';
 
 /** How long the token before the current one still yields the current one. */
@@ -35,14 +35,14 @@ const ROTATE = `
                   as asked (session_id, old_hash, new_hash, ip, user_agent)
   ),
   held as (
-    select id, user_id, admin_id from sessions where id = any($1::uuid[]) order by id for no key update nowait
+    select id, user_id, admin_id, staff_id from sessions where id = any($1::uuid[]) order by id for no key update nowait
   )
   update sessions s
      set previous_hash = case when s.refresh_hash = old_hash then old_hash else s.previous_hash end,
          refresh_hash = case when s.refresh_hash = old_hash then new_hash else s.refresh_hash end,
          rotated_at = case when s.refresh_hash = old_hash then $6::timestamptz else s.rotated_at end,
          expires_at = case when s.refresh_hash = old_hash
-                      then least(s.ends_at, $6::timestamptz + case when s.user_id is null then interval '8 hours' else interval '30 days' end)
+                      then least(s.ends_at, $6::timestamptz + case when s.user_id is not null then interval '30 days' when s.admin_id is not null then interval '8 hours' else interval '12 hours' end)
                       else s.expires_at end,
          last_used_at = $6::timestamptz,
          ip = asked.ip, user_agent = asked.user_agent
@@ -50,13 +50,14 @@ const ROTATE = `
     join held on held.id = asked.session_id
     left join users u on u.id = held.user_id
     left join admins a on a.id = held.admin_id
+    left join staff_members m on m.id = held.staff_id
    where s.id = held.id
      and s.revoked_at is null and s.expires_at > $6::timestamptz
      and (s.refresh_hash = old_hash or (s.previous_hash = old_hash and s.rotated_at > $6::timestamptz - interval '${GRACE_SECONDS} seconds'))
-     and (u.id is null or u.suspended_at is null or u.suspended_until <= $6::timestamptz)
-     and (a.id is null or a.disabled_at is null)
-  returning s.id as session_id, case when s.user_id is null then 'admin' else 'user' end as kind,
-            coalesce(u.id, a.id) as account_id, coalesce(u.username, a.username) as username, s.expires_at`;
+     and u.deleted_at is null and (u.id is null or u.suspended_at is null or u.suspended_until <= $6::timestamptz)
+     and a.disabled_at is null and m.disabled_at is null
+  returning s.id as session_id, case when u.id is not null then 'user' when a.id is not null then 'admin' else 'staff' end as kind,
+            coalesce(u.id, a.id, m.id) as account_id, coalesce(u.username, a.username, m.username) as username, s.expires_at`;
 
 interface Rotation {
   readonly sessionId: string;
@@ -132,9 +133,7 @@ async function rotateInTurn(app: App, rotation: Rotation): Promise<RotatedRow | 
 /** The session that presented a token older than it may be: somebody has a copy. It ends, for both of them. */
 async function endForReuse(app: App, options: { session: SessionRow; actor: Actor }): Promise<void> {
   const { session, actor } = options;
-  const owner: Owner = session.userId
-    ? { kind: 'user', id: session.userId }
-    : { kind: 'admin', id: session.adminId ?? '' };
+  const owner = ownerOfRow(session);
   await transact(app, async (app) => {
     const ended = await endSessions(app, { account: owner, reason: 'REFRESH_TOKEN_REUSE', sessionId: session.id });
     if (ended === 0) return;

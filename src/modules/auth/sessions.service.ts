@@ -1,6 +1,7 @@
 // Invariants: a session belongs to one account of one kind; an ended session never comes back; ending counts for
 // every reader at once, because every reader reads the row.
 import { and, eq, gt, isNull, ne } from 'drizzle-orm';
+import type { AnyPgColumn } from 'drizzle-orm/pg-core';
 import { newId } from '../../core/columns.js';
 import type { Actor, App } from '../../core/context.js';
 import { transact } from '../../core/database.js';
@@ -11,6 +12,7 @@ import { sha256 } from '../../core/secrets.js';
 import type { TokenKind } from '../../core/tokens.js';
 import { recordAudit } from '../audit/audit.service.js';
 import { type SessionRow, sessions } from './auth.table.js';
+import { ownerColumn, toOwnerColumns } from './owner.js';
 
 const DAY = 86_400_000;
 const HOUR = 3_600_000;
@@ -19,6 +21,7 @@ const HOUR = 3_600_000;
 const LIFE: Record<TokenKind, { idleMs: number; absoluteMs: number }> = {
   user: { idleMs: 30 * DAY, absoluteMs: 90 * DAY },
   admin: { idleMs: 8 * HOUR, absoluteMs: 8 * HOUR },
+  staff: { idleMs: 12 * HOUR, absoluteMs: 12 * HOUR },
 };
 
 export const FRESH_MS = 10 * 60_000;
@@ -74,8 +77,7 @@ export async function openSession(
   const expiresAt = new Date(now.getTime() + LIFE[account.kind].idleMs);
   await app.db.insert(sessions).values({
     id: sessionId,
-    userId: account.kind === 'user' ? account.id : null,
-    adminId: account.kind === 'admin' ? account.id : null,
+    ...toOwnerColumns(account),
     method,
     refreshHash: sha256(refreshToken),
     rotatedAt: now,
@@ -100,17 +102,26 @@ export interface LiveSession {
   emailVerified: boolean;
   planCode: string | null;
   timeZone: string | null;
+  /** Of an admin. */
   permissions: string[] | null;
+  /** Of support staff. */
+  level: number | null;
+  /** Of an admin who lacks the second factor that is required of admins. */
+  mustEnroll: boolean;
   authenticatedAt: Date;
+  /** Also of an impersonation whose admin may not impersonate any more. */
   revokedAt: Date | null;
   expiresAt: Date;
+  /** The admin who acts in the person's name, in an impersonation. */
+  impersonatedBy: string | null;
+  readOnly: boolean;
   /** Why the account may not act, if it may not. */
   suspended: boolean;
 }
 
 interface LookupRow {
   session_id: string;
-  user_id: string | null;
+  kind: TokenKind;
   account_id: string;
   username: string;
   email: string;
@@ -118,29 +129,44 @@ interface LookupRow {
   plan_code: string | null;
   time_zone: string | null;
   permissions: string[] | null;
+  level: number | null;
+  has_totp: boolean;
   authenticated_at: Date;
   revoked_at: Date | null;
   expires_at: Date;
+  impersonator_id: string | null;
+  read_only: boolean;
   suspended_at: Date | null;
   suspended_until: Date | null;
 }
 
+/** What an admin has to hold for as long as they act in somebody's name. */
+export const IMPERSONATE = 'users:impersonate';
+
 const LOOKUP = `
-  select s.id as session_id, s.user_id, coalesce(s.user_id, s.admin_id) as account_id,
-         coalesce(u.username, a.username) as username, coalesce(u.email, a.email) as email,
-         (s.admin_id is not null or u.email_verified_at is not null) as email_verified,
-         u.plan_code, u.time_zone, a.permissions,
-         s.authenticated_at, s.revoked_at, s.expires_at,
-         coalesce(u.suspended_at, a.disabled_at) as suspended_at, u.suspended_until
+  select s.id as session_id, coalesce(s.user_id, s.admin_id, s.staff_id) as account_id,
+         case when s.user_id is not null then 'user' when s.admin_id is not null then 'admin' else 'staff' end as kind,
+         coalesce(u.username, a.username, m.username) as username, coalesce(u.email, a.email, m.email) as email,
+         (s.user_id is null or u.email_verified_at is not null) as email_verified,
+         u.plan_code, u.time_zone, a.permissions, m.level,
+         s.admin_id is not null
+           and exists (select from totp_factors t where t.admin_id = s.admin_id and t.confirmed_at is not null) as has_totp,
+         s.authenticated_at, s.expires_at, s.impersonator_id, s.read_only,
+         coalesce(s.revoked_at, i.disabled_at,
+                  case when not ('${IMPERSONATE}' = any(i.permissions)) then s.created_at end) as revoked_at,
+         coalesce(u.suspended_at, a.disabled_at, m.disabled_at) as suspended_at, u.suspended_until
     from sessions s
     left join users u on u.id = s.user_id
     left join admins a on a.id = s.admin_id
-   where s.id = any($1::uuid[])`;
+    left join staff_members m on m.id = s.staff_id
+    left join admins i on i.id = s.impersonator_id
+   where s.id = any($1::uuid[]) and u.deleted_at is null`;
 
-function toLiveSession(row: LookupRow, now: Date): LiveSession {
+function toLiveSession(app: App, row: LookupRow): LiveSession {
+  const now = app.now();
   return {
     sessionId: row.session_id,
-    kind: row.user_id === null ? 'admin' : 'user',
+    kind: row.kind,
     accountId: row.account_id,
     username: row.username,
     email: row.email,
@@ -148,9 +174,13 @@ function toLiveSession(row: LookupRow, now: Date): LiveSession {
     planCode: row.plan_code,
     timeZone: row.time_zone,
     permissions: row.permissions,
+    level: row.level,
+    mustEnroll: app.config.secondFactor.requiredForAdmins && row.kind === 'admin' && !row.has_totp,
     authenticatedAt: row.authenticated_at,
     revokedAt: row.revoked_at,
     expiresAt: row.expires_at,
+    impersonatedBy: row.impersonator_id,
+    readOnly: row.read_only,
     suspended: row.suspended_at !== null && (row.suspended_until === null || row.suspended_until > now),
   };
 }
@@ -170,7 +200,7 @@ export async function findSession(app: App, sessionId: string): Promise<LiveSess
   }
   const row = await lookup(sessionId);
   app.metrics.sessionLookups.add(row ? 'database' : 'missing');
-  return row && toLiveSession(row, app.now());
+  return row && toLiveSession(app, row);
 }
 
 type AccountRef = Pick<Account, 'kind' | 'id'>;
@@ -178,7 +208,7 @@ type AccountRef = Pick<Account, 'kind' | 'id'>;
 const isLive = (app: App) => and(isNull(sessions.revokedAt), gt(sessions.expiresAt, app.now()));
 
 const liveSessionsOf = (app: App, account: AccountRef) =>
-  and(eq(account.kind === 'user' ? sessions.userId : sessions.adminId, account.id), isLive(app));
+  and(eq(ownerColumn<AnyPgColumn>(sessions, account.kind), account.id), isLive(app));
 
 /** The live sessions of people. */
 export const sessionsOfUsers: NestedList<SessionRow> = {
@@ -215,7 +245,17 @@ export async function endSessions(
       ),
     )
     .returning({ id: sessions.id });
+  // Whose hands the admin's session was in, theirs was in as well.
+  if (account.kind === 'admin') await endImpersonations(app, { adminId: account.id, reason });
   return ended.length;
+}
+
+/** Ends what an admin does in the names of others, at once. */
+export async function endImpersonations(app: App, options: { adminId: string; reason: string }): Promise<void> {
+  await app.db
+    .update(sessions)
+    .set({ revokedAt: app.now(), revokedReason: options.reason })
+    .where(and(eq(sessions.impersonatorId, options.adminId), isNull(sessions.revokedAt)));
 }
 
 interface OwnSession {

@@ -1,6 +1,7 @@
 import { Field, ID, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { connectionType } from '../../core/pages.types.js';
 import { DateTime } from '../../core/scalars.types.js';
+import type { TokenKind } from '../../core/tokens.js';
 
 export enum SessionMethod {
   PASSWORD = 'PASSWORD',
@@ -10,6 +11,18 @@ export enum SessionMethod {
   REGISTRATION = 'REGISTRATION',
 }
 registerEnumType(SessionMethod, { name: 'SessionMethod', description: 'How the session was opened.' });
+
+@ObjectType('Impersonation', {
+  simpleResolvers: true,
+  description: 'An admin who acts in the name of a person: 15 minutes, never more.',
+})
+export class Impersonation {
+  @Field(() => String)
+  reason!: string;
+
+  @Field(() => Boolean, { description: 'Nothing may be changed.' })
+  readOnly!: boolean;
+}
 
 @ObjectType('Session', { simpleResolvers: true, description: 'One sign-in on one device.' })
 export class Session {
@@ -22,7 +35,7 @@ export class Session {
   @Field(() => DateTime, { description: 'When it last got a new access token.' })
   lastUsedAt!: Date;
 
-  @Field(() => DateTime, { description: 'When it last proved a password; fresh for ten minutes after.' })
+  @Field(() => DateTime, { description: 'When it last proved a password; fresh for ten minutes after. 1970: never.' })
   authenticatedAt!: Date;
 
   @Field(() => DateTime, { description: 'When it ends if it is not used; use moves it on, up to a limit.' })
@@ -40,8 +53,14 @@ export class Session {
   @Field(() => Boolean, { description: 'Whether this request was made with it.' })
   current!: boolean;
 
+  @Field(() => Impersonation, {
+    nullable: true,
+    description: 'Set when it is not the person but an admin in their name: show it.',
+  })
+  impersonation!: Impersonation | null;
+
   /** Not fields: whose it is, for `user` and its like. */
-  accountKind!: 'user' | 'admin';
+  accountKind!: TokenKind;
   accountId!: string;
 }
 
@@ -71,6 +90,6 @@ export class RefreshPayload {
   refreshToken!: string | null;
 
   /** Not fields: whose session it is, for `user` and its like. */
-  accountKind!: 'user' | 'admin';
+  accountKind!: TokenKind;
   accountId!: string;
 }

@@ -7,18 +7,16 @@ import { AppError } from '../../core/errors.js';
 import { recordAudit } from '../audit/audit.service.js';
 import { type SessionRow, sessions, type UserRow, users } from './auth.table.js';
 import { requireOwnPassword } from './credentials.service.js';
-import type { Owner } from './email-tokens.service.js';
-import { type Issued, openSession, personOf } from './sessions.service.js';
+import type { Owner } from './owner.js';
+import { type Admission, admit } from './second-factor.service.js';
+import { personOf } from './sessions.service.js';
 import { beginAttempt, compareGuess } from './throttle.service.js';
 import { findUserByIdentifier, getUser, isSuspended } from './users.service.js';
 
-export interface SignedIn {
-  issued: Issued;
-  user: UserRow;
-}
+export type SignedIn = Admission & { user: UserRow };
 
 /**
- * Signs a person in by username or address and password.
+ * Signs a person in by username or address and password; whoever has a second factor is asked for it instead.
  *
  * @throws INVALID_CREDENTIALS for everything that is not right, a blocked account included, and for an unverified
  *   address where addresses are confirmed first (it would tell which sign-ups were real); ACCOUNT_SUSPENDED only to
@@ -50,25 +48,19 @@ async function recordFailure(app: App, { user, actor }: { user: UserRow; actor: 
   await recordAudit(app, { actor, action: 'user.sign_in_failed', userId: user.id, target });
 }
 
-/** Opens the session if the hash that was verified still stands; undefined if it does not. */
+/** Opens the session, or asks for the second factor, if the hash that was verified still stands; undefined if not. */
 async function enter(
   app: App,
   options: { user: UserRow; rehashed?: string | undefined; actor: Actor },
 ): Promise<SignedIn | undefined> {
-  const { user, rehashed } = options;
-  const actor: Actor = { ...options.actor, kind: 'USER', id: user.id };
+  const { user, rehashed, actor } = options;
   return transact(app, async (app) => {
-    const [current] = await app.db
-      .update(users)
-      .set({ lastLoginAt: app.now(), ...(rehashed && { passwordHash: rehashed }) })
-      .where(and(eq(users.id, user.id), eq(users.passwordHash, user.passwordHash ?? '')))
-      .returning();
+    const unchanged = and(eq(users.id, user.id), eq(users.passwordHash, user.passwordHash ?? ''));
+    const [current] = await app.db.select().from(users).where(unchanged).for('update');
     if (!current) return undefined;
-    const account = { kind: 'user', id: user.id, username: user.username } as const;
-    const issued = await openSession(app, { account, method: 'PASSWORD', actor });
-    const target = { kind: 'session', id: issued.sessionId };
-    await recordAudit(app, { actor, action: 'user.signed_in', userId: user.id, target });
-    return { issued, user: current };
+    if (rehashed) await app.db.update(users).set({ passwordHash: rehashed }).where(eq(users.id, user.id));
+    const admission = await admit(app, { account: { kind: 'user', id: user.id }, actor });
+    return { ...admission, user: { ...current, lastLoginAt: app.now() } };
   });
 }
 

@@ -3,11 +3,13 @@
 // that strangers cannot keep the owner out (P5).
 import { createHmac } from 'node:crypto';
 import { and, eq, gt, isNull, like, or } from 'drizzle-orm';
+import type { AnyPgColumn } from 'drizzle-orm/pg-core';
 import type { Actor, App } from '../../core/context.js';
 import { AppError } from '../../core/errors.js';
 import { networkKey } from '../../core/network.js';
 import type { TokenKind } from '../../core/tokens.js';
 import { loginFailures, sessions } from './auth.table.js';
+import { ownerColumn } from './owner.js';
 
 const FREE_ATTEMPTS = 5;
 const LONGEST_DELAY_SECONDS = 900;
@@ -40,10 +42,14 @@ const COUNT_NETWORK = `
  * What is being guessed. Each is counted by itself, by the same rule: whoever guesses at recovery phrases must not
  * lock the owner's sign-in, nor the other way round.
  */
-export type Credential = 'password' | 'recovery phrase';
+export type Credential = 'password' | 'recovery phrase' | 'second factor';
 
-const keyOf = (accountId: string, credential: Credential) =>
-  credential === 'password' ? `account:${accountId}` : `recovery:${accountId}`;
+const PREFIX: Record<Credential, string> = {
+  password: 'account',
+  'recovery phrase': 'recovery',
+  'second factor': 'second-factor',
+};
+const keyOf = (accountId: string, credential: Credential) => `${PREFIX[credential]}:${accountId}`;
 
 const GIVE_BACK_ACCOUNT = `
   update login_failures
@@ -77,7 +83,7 @@ async function isKnownDevice(
     .from(sessions)
     .where(
       and(
-        eq(account.kind === 'user' ? sessions.userId : sessions.adminId, account.id),
+        eq(ownerColumn<AnyPgColumn>(sessions, account.kind), account.id),
         eq(sessions.ip, actor.ip),
         actor.userAgent ? eq(sessions.userAgent, actor.userAgent) : isNull(sessions.userAgent),
         gt(sessions.createdAt, since),
@@ -150,9 +156,21 @@ export async function compareGuess(
   }
 }
 
-/** Opens the account again: after a reset by mail, or by staff. */
-export async function clearFailures(app: App, accountId: string): Promise<void> {
-  const keys = (['password', 'recovery phrase'] as const).map((credential) => keyOf(accountId, credential));
+/**
+ * Opens the account again: after a reset by mail, or (with `secondFactor`) by staff. A reset leaves guesses at the
+ * second factor counted, or a thief of the mailbox would get new ones with every letter.
+ */
+export async function clearFailures(
+  app: App,
+  accountId: string,
+  options: { secondFactor?: boolean } = {},
+): Promise<void> {
+  const credentials: Credential[] = [
+    'password',
+    'recovery phrase',
+    ...(options.secondFactor ? (['second factor'] as const) : []),
+  ];
+  const keys = credentials.map((credential) => keyOf(accountId, credential));
   const mine = keys.flatMap((key) => [eq(loginFailures.key, key), like(loginFailures.key, `${key}:known:%`)]);
   await app.db.delete(loginFailures).where(or(...mine));
 }

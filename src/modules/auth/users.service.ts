@@ -1,4 +1,4 @@
-import { eq, or } from 'drizzle-orm';
+import { and, eq, isNull, or } from 'drizzle-orm';
 import { selectList } from '../../core/columns.js';
 import type { App } from '../../core/context.js';
 import { canonicalEmail, found } from '../../core/input.js';
@@ -7,7 +7,7 @@ import { type UserRow, users } from './auth.table.js';
 
 /** The person as the database has them now; look-ups of one moment share a query. Not for use within a transaction. */
 export const findUser = createRowLookup<UserRow>(
-  `select ${selectList(users)} from users where id = any($1::uuid[])`,
+  `select ${selectList(users)} from users where id = any($1::uuid[]) and deleted_at is null`,
   ({ id }) => id,
 );
 
@@ -16,9 +16,12 @@ export async function getOwnUser(app: App, id: string): Promise<UserRow> {
   return found(await findUser(app, id));
 }
 
-/** @throws NOT_FOUND */
+/** @throws NOT_FOUND, for who was deleted too */
 export async function getUser(app: App, id: string): Promise<UserRow> {
-  const [user] = await app.db.select().from(users).where(eq(users.id, id));
+  const [user] = await app.db
+    .select()
+    .from(users)
+    .where(and(eq(users.id, id), isNull(users.deletedAt)));
   return found(user);
 }
 
@@ -28,7 +31,12 @@ export async function findUserByIdentifier(app: App, identifier: string): Promis
   const [user] = await app.db
     .select()
     .from(users)
-    .where(or(eq(users.usernameKey, identifier.toLowerCase()), emailKey ? eq(users.emailKey, emailKey) : undefined));
+    .where(
+      and(
+        isNull(users.deletedAt),
+        or(eq(users.usernameKey, identifier.toLowerCase()), emailKey ? eq(users.emailKey, emailKey) : undefined),
+      ),
+    );
   return user;
 }
 

@@ -128,6 +128,23 @@ export async function expireDueHolds(
   });
 }
 
+/**
+ * Lets go of everything that is held of one person: they leave. Inside the caller's transaction; from here to its end
+ * nobody else moves the person's credits, so no hold is made behind its back.
+ *
+ * @returns how many holds ended
+ */
+export async function releaseHoldsOf(app: App, userId: string): Promise<number> {
+  await app.db.select().from(creditAccounts).where(eq(creditAccounts.userId, userId)).for('no key update');
+  const released = await app.db
+    .update(creditHolds)
+    .set({ status: 'RELEASED', resolvedAt: app.now() })
+    .where(and(eq(creditHolds.userId, userId), eq(creditHolds.status, 'ACTIVE')))
+    .returning({ userId: creditHolds.userId, amount: creditHolds.amount });
+  if (released.length > 0) await freeHeld(app, released);
+  return released.length;
+}
+
 async function freeHeld(app: App, expired: readonly { userId: string; amount: number }[]): Promise<void> {
   const sums = new Map<string, number>();
   for (const { userId, amount } of expired) sums.set(userId, (sums.get(userId) ?? 0) + amount);

@@ -37,7 +37,13 @@ export type Change =
   | { operation: 'REFUND'; transactionId: string; amount?: number | null | undefined };
 
 /** Ids are UUIDs in lower case and amounts positive: the callers in this folder have checked them. */
-export type Movement = Change & Particulars & { idempotencyKey: string; actor: Actor };
+export type Movement = Change &
+  Particulars & {
+    idempotencyKey: string;
+    actor: Actor;
+    /** The operation that the key belongs to, when it is one that moves credits either way. */
+    keyedAs?: string;
+  };
 
 export interface AccountState {
   userId: string;
@@ -128,9 +134,9 @@ function toItem(movement: Movement, now: Date): Item {
   return {
     n: 1,
     // Who and what for: two services, or two operations, never meet in one key.
-    scope: `${actor.kind}:${actor.id ?? ''}:${operation}`,
+    scope: `${actor.kind}:${actor.id ?? ''}:${movement.keyedAs ?? operation}`,
     key: idempotencyKey,
-    fingerprint: sha256(JSON.stringify([...subject, metadata == null ? null : sorted(metadata)])),
+    fingerprint: sha256(JSON.stringify([...(movement.keyedAs ? [operation] : []), ...subject, metadata == null ? null : sorted(metadata)])),
     operation,
     id: newId(),
     user_id: userId,

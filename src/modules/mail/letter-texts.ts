@@ -18,6 +18,16 @@ export interface LetterData {
   API_KEY_CREATED: { username: string; keyName: string };
   INVITATION: { username: string; link: string; invitedBy: string };
   ACCOUNT_SUSPENDED: { username: string; reason: string };
+  SECOND_FACTOR_ENABLED: { username: string };
+  SECOND_FACTOR_DISABLED: { username: string; when: Date | string; ip: string | null };
+  BACKUP_CODES_REPLACED: { username: string };
+  /** Everything can still be brought back until then. */
+  ACCOUNT_DELETED: { username: string; when: Date | string };
+  ACCOUNT_RESTORED: { username: string };
+  /** An operator began to act in the person's name. */
+  IMPERSONATED: { username: string; when: Date | string; reason: string };
+  /** For good. */
+  ACCOUNT_ERASED: { username: string };
 }
 
 export type LetterKind = keyof LetterData;

@@ -19,6 +19,8 @@ export const outboxEmails = pgTable(
     userId: uuid('user_id'),
     /** HMAC of the address that asked for the letter, for the hourly limit; the address itself is not kept. */
     ipHash: text('ip_hash'),
+    /** The request that caused it, for whoever traces one. */
+    requestId: text('request_id'),
     /** What the template needs, encrypted (it holds single-use links). Null as soon as the letter is sent or given up. */
     sealedBody: text('sealed_body'),
     status: text('status', { enum: ['QUEUED', 'SENT', 'DEAD'] })
@@ -38,6 +40,7 @@ export const outboxEmails = pgTable(
     index('outbox_emails_queue').on(table.nextAttemptAt).where(sql`${table.status} = 'QUEUED'`),
     index('outbox_emails_recipient').on(sql`lower(${table.recipient})`, table.createdAt),
     index('outbox_emails_ip').on(table.ipHash, table.createdAt).where(sql`${table.ipHash} is not null`),
+    index('outbox_emails_request').on(table.requestId).where(sql`${table.requestId} is not null`),
     check('outbox_emails_status', sql`${table.status} in ('QUEUED', 'SENT', 'DEAD')`),
     check('outbox_emails_body', sql`(${table.status} = 'QUEUED') = (${table.sealedBody} is not null)`),
     check('outbox_emails_sent', sql`(${table.status} = 'SENT') = (${table.sentAt} is not null)`),

@@ -198,6 +198,23 @@ export async function outboxAgeSeconds(app: App): Promise<number> {
   return row?.oldest ? Math.max(0, (app.now().getTime() - row.oldest.getTime()) / SECOND) : 0;
 }
 
+export interface OutboxState {
+  queued: number;
+  /** Given up, and not forgotten yet. */
+  dead: number;
+  oldestSeconds: number;
+}
+
+/** How the outbox stands. Both counts have an index of their own, which holds nothing else. */
+export async function readOutboxState(app: App): Promise<OutboxState> {
+  const [queued, dead, oldestSeconds] = await Promise.all([
+    app.db.$count(outboxEmails, eq(outboxEmails.status, 'QUEUED')),
+    app.db.$count(outboxEmails, eq(outboxEmails.status, 'DEAD')),
+    outboxAgeSeconds(app),
+  ]);
+  return { queued, dead, oldestSeconds };
+}
+
 /** Forgets letters that were sent or given up, 30 days after they were queued. Answers how many. */
 export async function deleteOldLetters(app: App): Promise<number> {
   const before = new Date(app.now().getTime() - KEEP_DAYS * DAY);

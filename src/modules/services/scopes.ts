@@ -9,6 +9,7 @@ export const SERVICE_SCOPES = [
   'credits:use',
   'usage:read',
   'usage:write',
+  'messages:write',
 ] as const;
 
 export type ServiceScope = (typeof SERVICE_SCOPES)[number];

@@ -11,7 +11,10 @@ export function toTokenValidation(verdict: TokenVerdict): TokenValidation {
     expiresAt: good?.expiresAt ?? null,
     user: good && 'user' in good ? good.user : null,
     admin: good && 'admin' in good ? good.admin : null,
+    staff: good && 'staff' in good ? good.staff : null,
     scopes: good && 'scopes' in good ? good.scopes : null,
     sessionId: good && 'sessionId' in good ? good.sessionId : null,
+    impersonatedBy: good && 'impersonatedBy' in good ? good.impersonatedBy : null,
+    readOnly: good && 'readOnly' in good ? good.readOnly : false,
   };
 }

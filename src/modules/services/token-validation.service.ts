@@ -28,8 +28,23 @@ export interface ValidatedUser {
 
 export type TokenVerdict =
   | { code: Exclude<TokenCode, 'VALID'> }
-  | { code: 'VALID'; kind: 'USER'; expiresAt: Date; user: ValidatedUser; sessionId: string }
+  | {
+      code: 'VALID';
+      kind: 'USER';
+      expiresAt: Date;
+      user: ValidatedUser;
+      sessionId: string;
+      impersonatedBy: string | null;
+      readOnly: boolean;
+    }
   | { code: 'VALID'; kind: 'ADMIN'; expiresAt: Date; admin: { id: string; username: string }; sessionId: string }
+  | {
+      code: 'VALID';
+      kind: 'STAFF';
+      expiresAt: Date;
+      staff: { id: string; username: string; level: number };
+      sessionId: string;
+    }
   | { code: 'VALID'; kind: 'API_KEY'; expiresAt: Date; user: ValidatedUser; scopes: string[] };
 
 export interface TokenQuestion {
@@ -62,8 +77,13 @@ async function validateAccessToken(app: App, token: string): Promise<TokenVerdic
   if (session.expiresAt <= app.now()) return { code: 'EXPIRED' };
   const { accountId: id, username, email, emailVerified, sessionId } = session;
   const common = { code: 'VALID', expiresAt: claims.expiresAt, sessionId } as const;
+  // All they may do is enrol a second factor: to other services they are nobody yet.
+  if (session.mustEnroll) return { code: 'INSUFFICIENT_SCOPE' };
   if (session.kind === 'admin') return { ...common, kind: 'ADMIN', admin: { id, username } };
-  return { ...common, kind: 'USER', user: { id, username, email, emailVerified, planCode: session.planCode ?? '' } };
+  if (session.kind === 'staff') return { ...common, kind: 'STAFF', staff: { id, username, level: session.level ?? 0 } };
+  const { impersonatedBy, readOnly } = session;
+  const user = { id, username, email, emailVerified, planCode: session.planCode ?? '' };
+  return { ...common, kind: 'USER', user, impersonatedBy, readOnly };
 }
 
 async function validateApiKey(app: App, { token, scopes, ip }: TokenQuestion): Promise<TokenVerdict> {

@@ -1,4 +1,4 @@
-import { eq } from 'drizzle-orm';
+import { and, eq, isNull } from 'drizzle-orm';
 import type { App } from '../../core/context.js';
 import { found, requireEmail, requireId } from '../../core/input.js';
 import { type UserRow, users } from '../auth/auth.table.js';
@@ -8,7 +8,7 @@ export async function getUserEmail(app: App, userId: string): Promise<string> {
   const [user] = await app.db
     .select({ email: users.email })
     .from(users)
-    .where(eq(users.id, requireId(userId, 'userId')));
+    .where(and(eq(users.id, requireId(userId, 'userId')), isNull(users.deletedAt)));
   return found(user).email;
 }
 

@@ -30,17 +30,20 @@ export interface Consumed extends LimitState {
 const DAYS = `
   select d.*, case when ((d.midnight - interval '1 hour') at time zone d.time_zone)::date > d.day
               then d.midnight - interval '1 hour' else d.midnight end as resets_at
-    from (select u.id, u.time_zone, p.conversations_per_day as "limit",
+    from (select u.id, u.time_zone,
+                 coalesce(u.conversations_per_day, p.conversations_per_day) as "limit",
+                 coalesce(u.messages_per_day, p.messages_per_day) as message_limit,
                  (u.status = 'SUSPENDED' and (u.suspended_until > $1::timestamptz) is not false) as suspended,
                  ($1::timestamptz at time zone u.time_zone)::date as day,
                  (($1::timestamptz at time zone u.time_zone)::date + 1)::timestamp at time zone u.time_zone as midnight
             from users u join plans p on p.code = u.plan_code
-           where u.id = any($2::uuid[])) d`;
+           where u.id = any($2::uuid[]) and u.deleted_at is null) d`;
 
 const READ = `
-  select d.id, d."limit", d.resets_at, coalesce(c.used, 0) as used
+  select d.id, d."limit", d.message_limit, d.resets_at, coalesce(c.used, 0) as used, coalesce(m.used, 0) as messages_used
     from (${DAYS}) d
-    left join usage_counters c on c.user_id = d.id and c.kind = 'CONVERSATIONS' and c.day = d.day`;
+    left join usage_counters c on c.user_id = d.id and c.kind = 'CONVERSATIONS' and c.day = d.day
+    left join usage_counters m on m.user_id = d.id and m.kind = 'MESSAGES' and m.day = d.day`;
 
 // One statement, so that of any number of callers at once exactly as many are allowed as the limit has left: each
 // waits for the row, and compares what the one before it left there. A key (see idempotencyKeys in the credits'
@@ -71,8 +74,15 @@ const TAKE = `
 interface ReadRow {
   id: string;
   limit: number | null;
+  message_limit: number | null;
   resets_at: Date;
   used: number;
+  messages_used: number;
+}
+
+export interface UsageState {
+  conversations: LimitState;
+  messages: LimitState;
 }
 
 interface TakeRow {
@@ -89,14 +99,14 @@ interface TakeRow {
 
 function toState(row: { limit: number | null; used: number; resets_at: Date }): LimitState {
   const { limit, used, resets_at: resetsAt } = row;
-  // A plan may have been made smaller during the day.
+  // A plan may have been made smaller during the day, and messages are logged beyond their limit: a log records.
   return { limit, used, remaining: limit === null ? null : Math.max(0, limit - used), resetsAt };
 }
 
 const lookups = new WeakMap<App, (userId: string) => Promise<ReadRow | undefined>>();
 
 /** What the person has used of today's limits; look-ups of one turn share one query. @throws NOT_FOUND */
-export async function getUsage(app: App, userId: string): Promise<{ conversations: LimitState }> {
+export async function getUsage(app: App, userId: string): Promise<UsageState> {
   let lookup = lookups.get(app);
   if (!lookup) {
     lookup = createLookup(async (ids) => {
@@ -105,7 +115,9 @@ export async function getUsage(app: App, userId: string): Promise<{ conversation
     });
     lookups.set(app, lookup);
   }
-  return { conversations: toState(found(await lookup(requireId(userId, 'userId')))) };
+  const row = found(await lookup(requireId(userId, 'userId')));
+  const { message_limit: limit, messages_used: used, resets_at } = row;
+  return { conversations: toState(row), messages: toState({ limit, used, resets_at }) };
 }
 
 /**

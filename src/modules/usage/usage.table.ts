@@ -9,7 +9,7 @@ export const usageCounters = pgTable(
     userId: uuid('user_id')
       .notNull()
       .references(() => users.id, { onDelete: 'cascade' }),
-    kind: text('kind', { enum: ['CONVERSATIONS'] }).notNull(),
+    kind: text('kind', { enum: ['CONVERSATIONS', 'MESSAGES'] }).notNull(),
     /** The date where the person is. */
     day: date('day', { mode: 'string' }).notNull(),
     used: integer('used').notNull(),

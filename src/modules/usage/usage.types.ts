@@ -20,6 +20,11 @@ export class UsageLimit {
 export class Usage {
   @Field(() => UsageLimit)
   conversations!: UsageLimit;
+
+  @Field(() => UsageLimit, {
+    description: 'Counted as they are logged; the service that answers them keeps the limit.',
+  })
+  messages!: UsageLimit;
 }
 
 @ObjectType('ConsumeConversationPayload', { simpleResolvers: true })

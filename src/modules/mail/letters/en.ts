@@ -157,6 +157,33 @@ export const en: LetterTexts = {
         ],
       }),
     },
+    SECOND_FACTOR_ENABLED: {
+      subject: 'Two-step sign-in is on',
+      body: () => ({
+        paragraphs: [
+          'From now on signing in takes a code of your authenticator app besides the password. Your other sessions were signed out.',
+          'Keep the backup codes offline: each of them works once, for the day you lose the app.',
+        ],
+        notes: [NOT_YOU],
+      }),
+    },
+    SECOND_FACTOR_DISABLED: {
+      subject: 'Two-step sign-in is off',
+      body: ({ when, ip }) => ({
+        paragraphs: [
+          `Two-step sign-in was switched off on ${when}, from ${ip}. Signing in takes only your password now.`,
+          'Your other sessions were signed out.',
+        ],
+        notes: [NOT_YOU],
+      }),
+    },
+    BACKUP_CODES_REPLACED: {
+      subject: 'You have new backup codes',
+      body: () => ({
+        paragraphs: ['New backup codes were made for your account. The earlier ones no longer work.'],
+        notes: [NOT_YOU],
+      }),
+    },
     ACCOUNT_SUSPENDED: {
       subject: 'Your account is suspended',
       body: ({ reason }) => ({
@@ -165,6 +192,51 @@ export const en: LetterTexts = {
           `Reason given: ${reason}`,
         ],
         notes: ['If you think this is a mistake, write to the people who run this service.'],
+      }),
+    },
+    ACCOUNT_DELETED: {
+      subject: 'Your account was deleted',
+      body: ({ when }) => ({
+        paragraphs: [
+          'Your account was deleted. All sessions and keys were ended, and your user name and address are free again.',
+          `Until ${when} it can be brought back. After that everything about you is destroyed for good.`,
+        ],
+        notes: [
+          'To come back, or if this was not you, write to the people who run this service before that day, from this address.',
+        ],
+      }),
+    },
+    ACCOUNT_RESTORED: {
+      subject: 'Your account is back',
+      body: ({ username }) => ({
+        paragraphs: [
+          `Your account was brought back. Its user name is ${username}, and your password is the one you had.`,
+          'Sign in anew; sessions and keys from before stay ended.',
+        ],
+        notes: ['If you did not ask for this, write to the people who run this service.'],
+      }),
+    },
+    IMPERSONATED: {
+      subject: 'An operator opened your account',
+      body: ({ when, reason }) => ({
+        paragraphs: [
+          `On ${when} an operator of this service opened your account to see it as you do. It ends by itself after 15 minutes.`,
+          `Reason given: ${reason}`,
+          'They cannot change your password, your address, your keys or what you pay.',
+        ],
+        notes: [
+          'It stands in your security history and, while it lasts, among your sessions, where you can end it.',
+          'If you did not expect this, write to the people who run this service.',
+        ],
+      }),
+    },
+    ACCOUNT_ERASED: {
+      subject: 'Your data was erased',
+      body: () => ({
+        paragraphs: [
+          'Your account and everything that was kept about you were erased. They cannot be brought back.',
+          'Entries in the books remain, without your name.',
+        ],
       }),
     },
   },

@@ -1,0 +1,67 @@
+import type { App } from '../core/context.js';
+import { type Job, type Queue, startQueue } from '../core/queue.js';
+import { verifyAuditLog } from '../modules/audit/chain.service.js';
+import { deleteOldActivity } from '../modules/auth/activity.service.js';
+import { deleteExpiredCredentials } from '../modules/auth/retention.service.js';
+import { rotateDueSigningKeys } from '../modules/auth/signing-keys.service.js';
+import { ledgerHealth } from '../modules/credits/health.service.js';
+import { purgeMessages } from '../modules/messages/message-logs.service.js';
+import { purgeDeletedUsers } from '../modules/privacy/erasing.service.js';
+
+/** What runs by the clock, each once over all instances. Letters, due holds and audit links have loops of their own. */
+export const JOBS: readonly Job[] = [
+  { name: 'delete-expired-credentials', cron: '7 * * * *', run: deleteExpiredCredentials },
+  { name: 'purge-messages', cron: '17 * * * *', run: purgeMessages },
+  { name: 'purge-deleted-users', cron: '27 * * * *', run: purgeDeletedUsers },
+  { name: 'rotate-signing-keys', cron: '3 * * * *', run: rotateDueSigningKeys },
+  { name: 'delete-old-activity', cron: '57 3 * * *', run: deleteOldActivity },
+  { name: 'check-ledger', cron: '37 */6 * * *', run: checkLedger },
+  { name: 'check-audit-log', cron: '47 */6 * * *', run: checkAuditLog },
+];
+
+/** Books that do not add up are no failure of the job: trying again mends nothing, somebody has to look. */
+export async function checkLedger(app: App): Promise<void> {
+  const { ok, brokenAccounts } = await ledgerHealth(app);
+  if (ok) return;
+  app.metrics.alarms.add('ledger');
+  app.log.error({ check: 'ledger', count: brokenAccounts }, 'THE LEDGER DOES NOT ADD UP: ask for ledgerHealth');
+}
+
+export async function checkAuditLog(app: App): Promise<void> {
+  const { ok } = await verifyAuditLog(app);
+  if (ok) return;
+  app.metrics.alarms.add('audit');
+  app.log.error({ check: 'audit' }, 'THE AUDIT LOG IS BROKEN: ask for verifyAuditLog');
+}
+
+const TRY_AGAIN_MS = 10_000;
+
+/** Starts the schedule without being waited for, and goes on trying while the database is away. */
+export function startSchedule(app: App): { stop(): Promise<void> } {
+  let isStopped = false;
+  let queue: Queue | undefined;
+  let timer: NodeJS.Timeout | undefined;
+
+  async function start(): Promise<void> {
+    try {
+      queue = await startQueue(app, { jobs: JOBS });
+    } catch (error) {
+      app.log.warn({ err: error }, 'the job queue could not be started and will be tried again');
+      if (!isStopped) {
+        timer = setTimeout(() => {
+          starting = start();
+        }, TRY_AGAIN_MS);
+      }
+    }
+  }
+
+  let starting = start();
+  return {
+    async stop() {
+      isStopped = true;
+      clearTimeout(timer);
+      await starting;
+      await queue?.stop();
+    },
+  };
+}

@@ -1,0 +1,191 @@
+import { Field, Float, Int, ObjectType, registerEnumType } from 'type-graphql';
+import { DateTime, SafeInt } from '../../core/scalars.types.js';
+
+@ObjectType('DayStatistics', { simpleResolvers: true, description: 'What happened on one UTC day.' })
+export class DayStatistics {
+  @Field(() => String, { description: 'As 2026-01-31.' })
+  day!: string;
+
+  @Field(() => SafeInt, { description: 'Accounts that were made, those that were deleted since included.' })
+  signUps!: number;
+
+  @Field(() => SafeInt, { description: 'People who signed in or whose session got a new access token.' })
+  activeUsers!: number;
+
+  @Field(() => SafeInt)
+  signIns!: number;
+
+  @Field(() => SafeInt, { description: 'Wrong passwords at accounts that there are.' })
+  failedSignIns!: number;
+
+  @Field(() => SafeInt, { description: 'Bought, granted, or given with a plan; refunds and corrections not counted.' })
+  creditsGranted!: number;
+
+  @Field(() => SafeInt, { description: 'Spent at once or captured from holds; refunds not taken off.' })
+  creditsUsed!: number;
+
+  @Field(() => SafeInt, { description: 'As far as they are kept: older messages are deleted, and count no more.' })
+  messagesLogged!: number;
+}
+
+@ObjectType('Statistics', { simpleResolvers: true })
+export class Statistics {
+  @Field(() => [DayStatistics], { description: 'Oldest first; none is missing.' })
+  days!: DayStatistics[];
+}
+
+export enum SystemProblem {
+  DATABASE = 'DATABASE',
+  MIGRATIONS = 'MIGRATIONS',
+  EVENT_LOOP = 'EVENT_LOOP',
+  REDIS = 'REDIS',
+  MEMORY = 'MEMORY',
+  DISK = 'DISK',
+  LETTERS = 'LETTERS',
+  HASHING = 'HASHING',
+}
+registerEnumType(SystemProblem, {
+  name: 'SystemProblem',
+  description: 'What somebody should look at.',
+  valuesConfig: {
+    DATABASE: { description: 'It does not answer within a second.' },
+    MIGRATIONS: { description: 'The database lacks migrations that this build needs.' },
+    EVENT_LOOP: { description: 'Requests wait a quarter of a second before anything looks at them.' },
+    REDIS: { description: 'It does not answer: every instance counts limits alone.' },
+    MEMORY: { description: 'More than 80 % of a limit.' },
+    DISK: { description: 'More than 80 % of the data directory’s disk.' },
+    LETTERS: { description: 'The oldest letter has waited for more than five minutes.' },
+    HASHING: { description: 'More than 32 passwords wait for a hash.' },
+  },
+});
+
+export enum SystemLevel {
+  OK = 'OK',
+  HIGH = 'HIGH',
+  CRITICAL = 'CRITICAL',
+}
+registerEnumType(SystemLevel, {
+  name: 'SystemLevel',
+  valuesConfig: { HIGH: { description: 'From 80 % on.' }, CRITICAL: { description: 'From 95 % on.' } },
+});
+
+export enum RedisState {
+  NOT_CONFIGURED = 'NOT_CONFIGURED',
+  ANSWERS = 'ANSWERS',
+  SILENT = 'SILENT',
+}
+registerEnumType(RedisState, { name: 'RedisState', description: 'As of the last call to it: this request’s own.' });
+
+@ObjectType('DatabaseHealth', { simpleResolvers: true })
+export class DatabaseHealth {
+  @Field(() => String, { description: 'postgres or pglite.' })
+  kind!: string;
+
+  @Field(() => Float, { nullable: true, description: 'Of the smallest question; null when it was not answered.' })
+  latencyMs!: number | null;
+
+  @Field(() => Int, { description: 'That this process may hold.' })
+  connections!: number;
+
+  @Field(() => Int, { description: 'Of those for transactions, how many nobody uses.' })
+  freeConnections!: number;
+
+  @Field(() => Int, { description: 'Callers in line for a connection.' })
+  waiting!: number;
+}
+
+@ObjectType('MemoryHealth', { simpleResolvers: true })
+export class MemoryHealth {
+  @Field(() => SafeInt)
+  rssBytes!: number;
+
+  @Field(() => SafeInt, { description: 'What the process may use: the container’s limit or the machine’s memory.' })
+  limitBytes!: number;
+
+  @Field(() => SafeInt)
+  heapUsedBytes!: number;
+
+  @Field(() => SafeInt)
+  heapLimitBytes!: number;
+
+  @Field(() => SystemLevel, { description: 'The worse of the two.' })
+  level!: `${SystemLevel}`;
+}
+
+@ObjectType('EventLoopHealth', { simpleResolvers: true, description: 'Delays over the last minute at most.' })
+export class EventLoopHealth {
+  @Field(() => Float)
+  p50Ms!: number;
+
+  @Field(() => Float)
+  p99Ms!: number;
+
+  @Field(() => Float)
+  maxMs!: number;
+}
+
+@ObjectType('DiskHealth', { simpleResolvers: true, description: 'Where the data directory lies.' })
+export class DiskHealth {
+  @Field(() => SafeInt)
+  freeBytes!: number;
+
+  @Field(() => SafeInt)
+  totalBytes!: number;
+
+  @Field(() => SystemLevel)
+  level!: `${SystemLevel}`;
+}
+
+@ObjectType('LettersHealth', { simpleResolvers: true })
+export class LettersHealth {
+  @Field(() => SafeInt)
+  queued!: number;
+
+  @Field(() => SafeInt, { description: 'Given up in the last 30 days.' })
+  dead!: number;
+
+  @Field(() => Float, { description: 'How long the oldest has waited; 0 when none waits.' })
+  oldestSeconds!: number;
+}
+
+@ObjectType('HashingHealth', { simpleResolvers: true })
+export class HashingHealth {
+  @Field(() => Int, { description: 'Passwords that wait for a free core; beyond 64 callers are told to come back.' })
+  waiting!: number;
+}
+
+@ObjectType('SystemHealth', { simpleResolvers: true, description: 'How the instance that answers is doing.' })
+export class SystemHealth {
+  @Field(() => [SystemProblem], { description: 'Empty: all is well.' })
+  problems!: `${SystemProblem}`[];
+
+  @Field(() => DateTime)
+  checkedAt!: Date;
+
+  @Field(() => String)
+  version!: string;
+
+  @Field(() => Int)
+  uptimeSeconds!: number;
+
+  @Field(() => DatabaseHealth)
+  database!: DatabaseHealth;
+
+  @Field(() => RedisState)
+  redis!: `${RedisState}`;
+
+  @Field(() => MemoryHealth)
+  memory!: MemoryHealth;
+
+  @Field(() => EventLoopHealth)
+  eventLoop!: EventLoopHealth;
+
+  @Field(() => DiskHealth, { nullable: true, description: 'Null: there is no data directory.' })
+  disk!: DiskHealth | null;
+
+  @Field(() => LettersHealth, { nullable: true, description: 'Null: the database did not answer.' })
+  letters!: LettersHealth | null;
+
+  @Field(() => HashingHealth)
+  hashing!: HashingHealth;
+}
