@@ -18,10 +18,12 @@ const ROWS: readonly Row[] = [
   me,
   aliases,
   useCredits,
+  ledger,
   refreshToken,
   signIn,
   crowded,
   list,
+  limiter,
   start,
   memory,
 ];
