@@ -1,13 +1,32 @@
 // `npm run bench`: the rows of the README's table, each beside its baseline. See --help.
 import { parseArgs } from 'node:util';
 import { useCredits } from './rows/credits.ts';
+import { ledger } from './rows/ledger.ts';
+import { limiter } from './rows/limiter.ts';
+import { memory } from './rows/memory.ts';
 import { refreshToken } from './rows/refresh.ts';
 import type { Result, Row, Target } from './rows/row.ts';
+import { crowded, signIn } from './rows/sign-in.ts';
+import { start } from './rows/start.ts';
 import { aliases, me, validateToken } from './rows/tokens.ts';
-import { transport } from './rows/transport.ts';
+import { list, transport } from './rows/transport.ts';
 import { createWorld, type World } from './world.ts';
 
-const ROWS: readonly Row[] = [transport, validateToken, me, aliases, useCredits, refreshToken];
+const ROWS: readonly Row[] = [
+  transport,
+  validateToken,
+  me,
+  aliases,
+  useCredits,
+  ledger,
+  refreshToken,
+  signIn,
+  crowded,
+  list,
+  limiter,
+  start,
+  memory,
+];
 
 const HELP = `Usage: npm run bench -- [options]
 

@@ -118,7 +118,7 @@ async function numberAccounts(databaseUrl: string, userIds: readonly string[]): 
 
 const run = promisify(execFile);
 
-async function hasPgbench(): Promise<boolean> {
+export async function hasPgbench(): Promise<boolean> {
   return run('pgbench', ['--version']).then(
     () => true,
     () => false,

@@ -21,7 +21,6 @@ const MOST_KEYS = 20;
 const MOST_SCOPES = 20;
 const MOST_BLOCKS = 20;
 const LONGEST_DAYS = 365;
-const DEFAULT_DAYS = 90;
 
 /** What a key can read of Credence itself. */
 const OWN_SCOPES: readonly string[] = ['account:read', 'credits:read', 'usage:read'];

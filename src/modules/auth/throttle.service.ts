@@ -2,14 +2,13 @@
 // more than its share (P8). A block looks like a wrong password (P3); a known device has a budget of its own, so
 // that strangers cannot keep the owner out (P5).
 import { createHmac } from 'node:crypto';
-import { and, eq, gt, isNull, like, or } from 'drizzle-orm';
-import type { AnyPgColumn } from 'drizzle-orm/pg-core';
+import { eq, like, or } from 'drizzle-orm';
 import type { Actor, App } from '../../core/context.js';
 import { AppError } from '../../core/errors.js';
+import { found } from '../../core/input.js';
 import { networkKey } from '../../core/network.js';
 import type { TokenKind } from '../../core/tokens.js';
-import { loginFailures, sessions } from './auth.table.js';
-import { ownerColumn } from './owner.js';
+import { loginFailures } from './auth.table.js';
 
 const FREE_ATTEMPTS = 5;
 const LONGEST_DELAY_SECONDS = 900;
@@ -18,25 +17,37 @@ const HARD_STOP = 100;
 const PER_NETWORK_A_MINUTE = 30;
 const KNOWN_DEVICE_DAYS = 90;
 
-const COUNT_ACCOUNT = `
-  insert into login_failures as f (key, failures, first_at, last_at) values ($1, 1, $2, $2)
-  on conflict (key) do update set
-    failures = f.failures + 1, last_at = $2::timestamptz,
-    blocked_until = case
-      when f.failures + 1 >= ${HARD_STOP} then timestamptz '9999-01-01 00:00:00+00'
-      when f.failures + 1 >= ${FREE_ATTEMPTS}
-        then $2::timestamptz + make_interval(secs => least(${LONGEST_DELAY_SECONDS}, power(2, f.failures + 1 - ${FREE_ATTEMPTS})))
-      end
-    where f.blocked_until is null or f.blocked_until <= $2::timestamptz
-  returning failures`;
+// The network's row is always locked before the account's, here and in START_OVER, so that nobody waits in a circle.
+const COUNT = `
+  with network as (
+    insert into login_failures as f (key, failures, first_at, last_at) values ($1, 1, $3, $3)
+    on conflict (key) do update set
+      failures = case when f.first_at <= $3::timestamptz - interval '1 minute' then 1 else f.failures + 1 end,
+      first_at = case when f.first_at <= $3::timestamptz - interval '1 minute' then $3::timestamptz else f.first_at end,
+      last_at = $3::timestamptz
+    returning failures, first_at
+  ),
+  account as (
+    insert into login_failures as f (key, failures, first_at, last_at)
+    select $2, 1, $3::timestamptz, $3::timestamptz from network where network.failures <= ${PER_NETWORK_A_MINUTE}
+    on conflict (key) do update set
+      failures = f.failures + 1, last_at = $3::timestamptz,
+      blocked_until = case
+        when f.failures + 1 >= ${HARD_STOP} then timestamptz '9999-01-01 00:00:00+00'
+        when f.failures + 1 >= ${FREE_ATTEMPTS}
+          then $3::timestamptz + make_interval(secs => least(${LONGEST_DELAY_SECONDS}, power(2, f.failures + 1 - ${FREE_ATTEMPTS})))
+        end
+      where f.blocked_until is null or f.blocked_until <= $3::timestamptz
+    returning failures
+  )
+  select network.failures as network_failures, network.first_at, account.failures
+    from network left join account on true`;
 
-const COUNT_NETWORK = `
-  insert into login_failures as f (key, failures, first_at, last_at) values ($1, 1, $2, $2)
-  on conflict (key) do update set
-    failures = case when f.first_at <= $2::timestamptz - interval '1 minute' then 1 else f.failures + 1 end,
-    first_at = case when f.first_at <= $2::timestamptz - interval '1 minute' then $2::timestamptz else f.first_at end,
-    last_at = $2::timestamptz
-  returning failures, first_at`;
+const START_OVER = `
+  with network as (
+    update login_failures set failures = failures - 1 where key = $1 and failures > 1 returning key
+  )
+  delete from login_failures where key = any($2::text[]) and (select count(*) from network) >= 0`;
 
 /**
  * What is being guessed. Each is counted by itself, by the same rule: whoever guesses at recovery phrases must not
@@ -67,9 +78,21 @@ export interface Attempt {
   succeeded(): Promise<void>;
 }
 
+interface CountedRow {
+  network_failures: number;
+  first_at: Date;
+  /** Of the account; null when nobody may guess at it now. */
+  failures: number | null;
+}
+
 function blind(app: App, text: string): string {
   return createHmac('sha256', app.secrets.derive('throttle')).update(text).digest('base64url');
 }
+
+const knownDevice = (owner: string) => `
+  select 1 as known from sessions
+   where ${owner} = $1 and ip = $2 and user_agent is not distinct from $3::text and created_at > $4::timestamptz limit 1`;
+const KNOWN_DEVICE: Record<TokenKind, string> = { user: knownDevice('user_id'), admin: knownDevice('admin_id'), staff: knownDevice('staff_id') };
 
 async function isKnownDevice(
   app: App,
@@ -78,19 +101,8 @@ async function isKnownDevice(
   const { account, actor } = options;
   if (!actor.ip) return false;
   const since = new Date(app.now().getTime() - KNOWN_DEVICE_DAYS * 86_400_000);
-  const [row] = await app.db
-    .select({ id: sessions.id })
-    .from(sessions)
-    .where(
-      and(
-        eq(ownerColumn<AnyPgColumn>(sessions, account.kind), account.id),
-        eq(sessions.ip, actor.ip),
-        actor.userAgent ? eq(sessions.userAgent, actor.userAgent) : isNull(sessions.userAgent),
-        gt(sessions.createdAt, since),
-      ),
-    )
-    .limit(1);
-  return row !== undefined;
+  const rows = await app.sql.query(KNOWN_DEVICE[account.kind], [account.id, actor.ip, actor.userAgent, since]);
+  return rows.length > 0;
 }
 
 /**
@@ -111,26 +123,25 @@ export async function beginAttempt(
   const { account, actor, typed, credential = 'password' } = options;
   const now = app.now();
   const network = `net:${blind(app, networkKey(actor.ip ?? ''))}`;
-  const [counted] = await app.sql.query<{ failures: number; first_at: Date }>(COUNT_NETWORK, [network, now]);
-  if (counted && counted.failures > PER_NETWORK_A_MINUTE) {
-    const retryAfterSeconds = Math.max(1, Math.ceil((counted.first_at.getTime() + 60_000 - now.getTime()) / 1000));
-    app.metrics.limiterRefusals.add('throttle');
-    throw new AppError('RATE_LIMITED', { retryAfterSeconds });
-  }
   const base = account
     ? keyOf(account.id, credential)
     : `typed:${blind(app, `${credential} ${typed.normalize('NFKC').toLowerCase()}`)}`;
   const known = account && (await isKnownDevice(app, { account, actor }));
   const key = known ? `${base}:known:${blind(app, `${actor.ip} ${actor.userAgent}`)}` : base;
-  const [row] = await app.sql.query<{ failures: number }>(COUNT_ACCOUNT, [key, now]);
+  const counted = found((await app.sql.query<CountedRow>(COUNT, [network, key, now]))[0]);
+  if (counted.network_failures > PER_NETWORK_A_MINUTE) {
+    const retryAfterSeconds = Math.max(1, Math.ceil((counted.first_at.getTime() + 60_000 - now.getTime()) / 1000));
+    app.metrics.limiterRefusals.add('throttle');
+    throw new AppError('RATE_LIMITED', { retryAfterSeconds });
+  }
+  const { failures } = counted;
   return {
-    allowed: row !== undefined,
+    allowed: failures !== null,
     async succeeded() {
-      await app.sql.query('delete from login_failures where key = any($1)', [[base, key]]);
-      await app.sql.query(GIVE_BACK_NETWORK, [network]);
+      await app.sql.query(START_OVER, [network, [base, key]]);
     },
     async withdraw() {
-      if (row) await app.sql.query(GIVE_BACK_ACCOUNT, [key, row.failures]);
+      if (failures !== null) await app.sql.query(GIVE_BACK_ACCOUNT, [key, failures]);
       await app.sql.query(GIVE_BACK_NETWORK, [network]);
     },
   };

@@ -1,4 +1,4 @@
-import { and, eq, isNull, or } from 'drizzle-orm';
+import { and, eq, isNull } from 'drizzle-orm';
 import { selectList } from '../../core/columns.js';
 import type { App } from '../../core/context.js';
 import { canonicalEmail, found } from '../../core/input.js';
@@ -25,18 +25,14 @@ export async function getUser(app: App, id: string): Promise<UserRow> {
   return found(user);
 }
 
-/** The account a username or an address names, if any. */
+const BY_IDENTIFIER = `select ${selectList(users)} from users where (username_key = $1 or email_key = $2) and deleted_at is null`;
+
+/** The account a username or an address names, if any. Not for use within a transaction. */
 export async function findUserByIdentifier(app: App, identifier: string): Promise<UserRow | undefined> {
-  const emailKey = canonicalEmail(identifier)?.emailKey;
-  const [user] = await app.db
-    .select()
-    .from(users)
-    .where(
-      and(
-        isNull(users.deletedAt),
-        or(eq(users.usernameKey, identifier.toLowerCase()), emailKey ? eq(users.emailKey, emailKey) : undefined),
-      ),
-    );
+  const [user] = await app.sql.query<UserRow>(BY_IDENTIFIER, [
+    identifier.toLowerCase(),
+    canonicalEmail(identifier)?.emailKey ?? null,
+  ]);
   return user;
 }
 

@@ -1,17 +1,18 @@
 // Rate-limit checks a second through the path that every root field takes (api/limits over graphql-rate-limit over
-// our limiter), against graphql-rate-limit with its own memory store. Needs a build: `npm run build && node bench/limiter.ts`.
+// our limiter), against graphql-rate-limit with its own memory store.
 import { createRequire } from 'node:module';
 import type { getGraphQLRateLimiter as GetRateLimiter, InMemoryStore as Memory } from 'graphql-rate-limit';
-import type { Context } from '../src/core/context.js';
+import type { Context } from '../../src/core/context.js';
+import { built } from '../built.ts';
+import { atLeast, type Row } from './row.ts';
 
 const { getGraphQLRateLimiter, InMemoryStore } = createRequire(import.meta.url)('graphql-rate-limit') as {
   getGraphQLRateLimiter: typeof GetRateLimiter;
   InMemoryStore: typeof Memory;
 };
-const built = (path: string) => import(new URL(`../dist/${path}`, import.meta.url).href);
 // With what is shipped, not with the sources.
-const { takeFieldLimit } = (await built('api/limits.js')) as typeof import('../src/api/limits.js');
-const { createLimiter } = (await built('core/limiter.js')) as typeof import('../src/core/limiter.js');
+const { takeFieldLimit } = await built<typeof import('../../src/api/limits.js')>('api/limits.js');
+const { createLimiter } = await built<typeof import('../../src/core/limiter.js')>('core/limiter.js');
 
 type Check = (index: number) => unknown;
 
@@ -58,18 +59,29 @@ async function rate(check: Check, checks: number): Promise<number> {
   return rounds.sort((a, b) => a - b)[2] ?? 0;
 }
 
-/** Checks a second: the library's own memory store, ours with as many addresses, and ours with a hundred times as many. */
-export async function measureLimiter(): Promise<{ library: number; ours: number; oursMillion: number }> {
-  const library = await rate(theirs(10_000), 60);
-  const few = await rate(await ours(10_000), 100_000);
-  return { library, ours: few, oursMillion: await rate(await ours(1_000_000), 100_000) };
-}
-
-if (import.meta.main) {
-  const per = (value: number) => `${Math.round(value).toLocaleString('en')}/s`;
-  const { library, ours: few, oursMillion } = await measureLimiter();
-  console.log(
-    `rate-limit check, 10,000 identities: ${per(few)} against ${per(library)} = ${Math.round(few / library).toLocaleString('en')}×; ` +
-      `1,000,000 identities: ${per(oursMillion)} (${(oursMillion / few).toFixed(2)} of that)`,
-  );
-}
+export const limiter: Row = {
+  name: 'limiter',
+  async run() {
+    const library = await rate(theirs(10_000), 60);
+    const few = await rate(await ours(10_000), 100_000);
+    const many = await rate(await ours(1_000_000), 100_000);
+    const perSecond = (value: number) => `${Math.round(value).toLocaleString('en')}/s`;
+    return [
+      {
+        row: 'rate-limit check, 10,000 identities',
+        baseline: 'graphql-rate-limit’s own memory store',
+        ratio: few / library,
+        firstLanding: atLeast(300),
+        goal: atLeast(1_500),
+        note: `${perSecond(few)} against ${perSecond(library)}`,
+      },
+      {
+        row: 'rate-limit check, 1,000,000 identities',
+        baseline: 'itself with 10,000',
+        ratio: many / few,
+        goal: atLeast(0.9),
+        note: perSecond(many),
+      },
+    ];
+  },
+};

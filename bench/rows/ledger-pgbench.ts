@@ -1,7 +1,6 @@
 // The ledger's shared commits beside pgbench, which sends one CTE for each movement over eight connections (two
 // threads), in turns within one run. The tables, their indexes and foreign keys are the same; the CTE of the first
-// column keeps no idempotency key, which is less than the ledger does. PostgreSQL and its pgbench only:
-//   npm run build && DATABASE_URL=postgres://… node bench/credits-pgbench.ts [seconds of a turn] [turns]
+// column keeps no idempotency key, which is less than the ledger does. PostgreSQL and its pgbench only.
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -9,10 +8,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import postgres from 'postgres';
-import { built } from './built.ts';
-import { median } from './compare.ts';
+import { built } from '../built.ts';
+import { median } from '../compare.ts';
 
-export const ACCOUNTS = 10_000;
+const ACCOUNTS = 10_000;
 const CALLERS = 64;
 const PERSON = (n: string) => `('00000000-0000-7000-8000-' || lpad(to_hex(${n}), 12, '0'))::uuid`;
 const personId = (n: number) => `00000000-0000-7000-8000-${n.toString(16).padStart(12, '0')}`;
@@ -85,17 +84,28 @@ async function ledger(spend: Spend, options: { accounts: number; seconds: number
   return (done * 1_000) / (performance.now() - begin);
 }
 
-async function main(serverUrl: string): Promise<void> {
-  const [seconds, turns] = [Number(process.argv[2] ?? 2), Number(process.argv[3] ?? 5)];
+export interface Measured {
+  readonly accounts: number;
+  /** What pgbench sent. */
+  readonly title: string;
+  readonly ratio: number;
+  readonly figures: string;
+}
+
+export async function measureLedger(
+  serverUrl: string,
+  { seconds, turns }: { seconds: number; turns: number },
+): Promise<Measured[]> {
+  const measured: Measured[] = [];
   const name = `credence_bench_${process.pid}`;
   const url = Object.assign(new URL(serverUrl), { pathname: `/${name}` }).href;
   const server = postgres(serverUrl, { max: 1 });
   await server.unsafe(`create database ${name}`);
-  const { openDatabase } = await built<typeof import('../src/core/database.js')>('core/database.js');
-  const { migrate } = await built<typeof import('../src/core/migrations.js')>('core/migrations.js');
-  const { createLogger } = await built<typeof import('../src/core/logger.js')>('core/logger.js');
-  const { createMetrics } = await built<typeof import('../src/core/metrics.js')>('core/metrics.js');
-  const { useCredits } = await built<typeof import('../src/modules/credits/movements.service.js')>(
+  const { openDatabase } = await built<typeof import('../../src/core/database.js')>('core/database.js');
+  const { migrate } = await built<typeof import('../../src/core/migrations.js')>('core/migrations.js');
+  const { createLogger } = await built<typeof import('../../src/core/logger.js')>('core/logger.js');
+  const { createMetrics } = await built<typeof import('../../src/core/metrics.js')>('core/metrics.js');
+  const { useCredits } = await built<typeof import('../../src/modules/credits/movements.service.js')>(
     'modules/credits/movements.service.js',
   );
   const log = createLogger({ level: 'silent', pretty: false });
@@ -127,9 +137,7 @@ async function main(serverUrl: string): Promise<void> {
       for (const title of Object.keys(SCRIPTS)) {
         const ratio = median(taken.map((rates) => (rates.ledger ?? 0) / (rates[title] ?? Number.NaN)));
         const figures = `${Math.round(middle('ledger'))}/s against ${Math.round(middle(title))}/s`;
-        console.log(
-          `${accounts === 1 ? 'one hot account' : `${accounts} accounts`} ÷ pgbench, ${title}: ${ratio.toFixed(2)} (${figures})`,
-        );
+        measured.push({ accounts, title, ratio, figures });
       }
     }
   } finally {
@@ -137,9 +145,5 @@ async function main(serverUrl: string): Promise<void> {
     await server.unsafe(`drop database ${name} with (force)`);
     await server.end();
   }
-}
-
-if (import.meta.main) {
-  if (!process.env.DATABASE_URL) throw new Error('Set DATABASE_URL to a PostgreSQL that may be filled.');
-  await main(process.env.DATABASE_URL);
+  return measured;
 }
