@@ -1,3 +1,6 @@
+import { SECOND_FACTOR } from './second-factor-operations.js';
+import { STAFF } from './staff-operations.js';
+
 /**
  * The playground's ready operations, per role: named, commented, runnable, in the order in which one tries them.
  * `{{name}}` in variables and headers stands for a value of `VALUES`, which the page fills in when the operation runs.
@@ -53,6 +56,13 @@ export const VALUES: readonly PlaygroundValue[] = [
   { name: 'serviceKey', about: 'printed at the first start', from: ['createService.key'] },
   { name: 'holdId', about: 'from holdCredits', from: ['holdCredits.hold.id'] },
   { name: 'adminAccessToken', about: 'from adminLogin', from: ['adminLogin.accessToken'] },
+  { name: 'staffAccessToken', about: 'from staffLogin', from: ['staffLogin.accessToken'] },
+  { name: 'invitationToken', about: 'empty: from the mailbox', link: '/accept-invitation' },
+  {
+    name: 'challenge',
+    about: 'from login with a second factor',
+    from: ['login.challenge', 'staffLogin.challenge', 'adminLogin.challenge'],
+  },
   { name: 'serviceId', about: 'from createService', from: ['createService.service.id'] },
 ];
 
@@ -319,6 +329,7 @@ mutation ChangePassword($input: ChangePasswordInput!) {
 }`,
       variables: { input: { currentPassword: PASSWORD, newPassword: 'nine rivers, one paper lantern' } },
     },
+    ...SECOND_FACTOR,
     {
       name: 'Logout',
       about: 'Ends this session.',
@@ -536,6 +547,7 @@ mutation AdminLogin($input: AdminLoginInput!) {
       refreshToken
       admin { id permissions }
     }
+    ... on SecondFactorRequired { challenge }
   }
 }`,
       variables: { input: { identifier: 'admin', password: '' } },
@@ -640,6 +652,18 @@ mutation RotateServiceKey($input: RotateServiceKeyInput!) {
       variables: { input: { serviceId: '{{serviceId}}', overlap: 'ONE_HOUR' } },
     },
     {
+      name: 'CreateStaff',
+      about: 'Invites a staff member.',
+      query: `# Invites a staff member. 1 looks,
+# 2 helps, 3 decides.
+mutation CreateStaff($input: CreateStaffInput!) {
+  createStaff(input: $input) {
+    staff { id username level status }
+  }
+}`,
+      variables: { input: { username: 'joan', email: 'joan@example.com', level: 2 } },
+    },
+    {
       name: 'CreateAdmin',
       about: 'A colleague, who sets the password.',
       query: `# A colleague. The letter invites them to
@@ -715,4 +739,4 @@ query AdminMe {
   ],
 };
 
-export const ROLES: readonly Role[] = [NEW_PERSON, PERSON, SERVICE, OPERATOR];
+export const ROLES: readonly Role[] = [NEW_PERSON, PERSON, SERVICE, STAFF, OPERATOR];
