@@ -11,14 +11,18 @@ import { endSessions } from '../auth/sessions.service.js';
 import { queueLetter } from '../mail/outbox.service.js';
 
 async function lockUser(app: App, userId: string): Promise<UserRow> {
-  const [user] = await app.db.select().from(users).where(and(eq(users.id, userId), isNull(users.deletedAt))).for('update');
+  const [user] = await app.db
+    .select()
+    .from(users)
+    .where(and(eq(users.id, userId), isNull(users.deletedAt)))
+    .for('update');
   return found(user);
 }
 
-const suspensionOf = ({ suspendedUntil, suspensionReason, status }: UserRow) => ({
+/** Without the reason, which is the audit row's own. */
+const suspensionOf = ({ suspendedUntil, status }: UserRow) => ({
   status,
   suspendedUntil: suspendedUntil?.toISOString() ?? null,
-  suspensionReason,
 });
 
 /**

@@ -124,7 +124,8 @@ async function addressesOf(app: App, user: UserRow): Promise<Set<string>> {
   return new Set([user.email, ...rows.map(({ email }) => email)]);
 }
 
-async function endApiKeys(app: App, userId: string): Promise<void> {
+/** Takes the force of all keys of a person, of those in their overlap too. */
+export async function endApiKeys(app: App, userId: string): Promise<void> {
   const now = app.now();
   await app.db
     .update(apiKeys)
