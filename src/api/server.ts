@@ -10,6 +10,7 @@ import { clientAddress } from '../core/network.js';
 import { confirmEmailChange, undoEmailChange } from '../modules/accounts/email-change.service.js';
 import { acceptInvitation, resetPassword } from '../modules/accounts/passwords.service.js';
 import { verifyEmail } from '../modules/accounts/registration.service.js';
+import { ipRulesNow } from '../modules/network/following.service.js';
 import { mountHealth } from './doors/health.js';
 import { mountJwks } from './doors/jwks.js';
 import { mountMailbox } from './doors/mailbox.js';
@@ -33,6 +34,8 @@ const SECURITY_HEADERS: Record<string, string> = {
   'cross-origin-resource-policy': 'same-site',
   'cache-control': 'no-store',
 };
+/** Probes of whoever runs the process; they tell nothing, and a rule must not have the server taken away. */
+const PROBES = new Set(['/health/live', '/health/ready']);
 const HSTS = 'max-age=31536000; includeSubDomains';
 
 /** What Fastify itself refuses, in our codes. */
@@ -53,6 +56,9 @@ function addCommonHooks(server: FastifyInstance, app: App): void {
     reply.headers(SECURITY_HEADERS);
     if (app.config.server.publicUrl.startsWith('https:')) reply.header('strict-transport-security', HSTS);
     reply.header('x-request-id', request.id);
+    // By route and not by what the address looks like, and for what has no route, too (W3).
+    if (!PROBES.has(request.routeOptions.url ?? '') && !(await ipRulesNow(app)).allows(request.clientIp, 'EVERYTHING'))
+      throw new AppError('IP_NOT_ALLOWED');
     // No decompression (G17) and one charset (G16).
     if (request.headers['content-encoding']) throw Object.assign(new Error('encoding'), { statusCode: 415 });
     const charset = /charset="?([^";\s]+)/i.exec(request.headers['content-type'] ?? '')?.[1];

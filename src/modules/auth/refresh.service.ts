@@ -45,7 +45,7 @@ const ROTATE = `
      and s.revoked_at is null and s.expires_at > $4::timestamptz
      and (s.refresh_hash = $2 or (s.previous_hash = $2 and s.rotated_at > $4::timestamptz - interval '${GRACE_SECONDS} seconds'))
      and u.deleted_at is null and (u.id is null or u.suspended_at is null or u.suspended_until <= $4::timestamptz)
-     and a.disabled_at is null and m.disabled_at is null
+     and a.disabled_at is null and m.disabled_at is null and (s.user_id is not null or $7::boolean)
   returning s.id as session_id, case when u.id is not null then 'user' when a.id is not null then 'admin' else 'staff' end as kind,
             coalesce(u.id, a.id, m.id) as account_id, coalesce(u.username, a.username, m.username) as username, s.expires_at`;
 
@@ -60,7 +60,7 @@ async function endForReuse(app: App, options: { session: SessionRow; actor: Acto
     await recordAudit(app, { actor, action: 'session.reuse_detected', userId: personOf(owner), target });
     const account = await getAccount(app, owner);
     const data = { username: account.username, when: app.now(), ip: actor.ip };
-    await queueLetter(app, { ...addressOf(account), kind: 'SESSION_REUSE', data });
+    await queueLetter(app, { ...addressOf(account), kind: 'SESSION_REUSE', requestId: actor.requestId, data });
   });
 }
 
@@ -69,13 +69,13 @@ async function endForReuse(app: App, options: { session: SessionRow; actor: Acto
  * get the same next refresh token.
  *
  * @throws TOKEN_INVALID for what we never issued, or an ended session; TOKEN_EXPIRED for one past its time;
- *   ACCOUNT_SUSPENDED; a token older than the one before the current ends the session
+ *   ACCOUNT_SUSPENDED; IP_NOT_ALLOWED for admins and staff; a token older than the one before the current ends the session
  */
 export async function refreshToken(
   app: App,
-  options: { refreshToken: string; actor: Actor },
+  options: { refreshToken: string; operatorsAllowed: boolean; actor: Actor },
 ): Promise<Issued & { account: Account }> {
-  const { refreshToken, actor } = options;
+  const { refreshToken, operatorsAllowed, actor } = options;
   const sessionId = app.refreshTokens.sessionOf(refreshToken);
   if (!sessionId) throw new AppError('TOKEN_INVALID');
   const successor = app.refreshTokens.successorOf(refreshToken);
@@ -87,8 +87,9 @@ export async function refreshToken(
     now,
     actor.ip,
     actor.userAgent,
+    operatorsAllowed,
   ]);
-  if (!row) throw await refuseRefresh(app, { sessionId, hash: sha256(refreshToken), actor });
+  if (!row) throw await refuseRefresh(app, { sessionId, hash: sha256(refreshToken), operatorsAllowed, actor });
   const account = { kind: row.kind, id: row.account_id, username: row.username };
   return {
     ...(await issueTokens(app, { account, sessionId, refreshToken: successor, expiresAt: row.expires_at })),
@@ -96,15 +97,19 @@ export async function refreshToken(
   };
 }
 
-async function refuseRefresh(app: App, options: { sessionId: string; hash: string; actor: Actor }): Promise<AppError> {
-  const { sessionId, hash, actor } = options;
+async function refuseRefresh(
+  app: App,
+  options: { sessionId: string; hash: string; operatorsAllowed: boolean; actor: Actor },
+): Promise<AppError> {
+  const { sessionId, hash, operatorsAllowed, actor } = options;
   const now = app.now();
   const [session] = await app.db.select().from(sessions).where(eq(sessions.id, sessionId));
   if (!session || session.revokedAt) return new AppError('TOKEN_INVALID');
   if (session.expiresAt <= now) return new AppError('TOKEN_EXPIRED');
   const inGrace = session.previousHash === hash && session.rotatedAt.getTime() > now.getTime() - GRACE_SECONDS * 1000;
-  // The token is good, so it was the account that is not.
-  if (session.refreshHash === hash || inGrace) return new AppError('ACCOUNT_SUSPENDED');
+  // The token is good, so it was the address or the account that is not.
+  if (session.refreshHash === hash || inGrace)
+    return new AppError(session.userId === null && !operatorsAllowed ? 'IP_NOT_ALLOWED' : 'ACCOUNT_SUSPENDED');
   await endForReuse(app, { session, actor });
   return new AppError('TOKEN_INVALID');
 }
