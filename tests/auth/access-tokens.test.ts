@@ -1,4 +1,5 @@
 import { createHmac, createPrivateKey, createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
+import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { signingKeys } from '../../src/modules/auth/auth.table.js';
 import { createHarness, type Harness, type Person } from '../support/harness.js';
@@ -30,8 +31,17 @@ async function ownKey(): Promise<{ kid: string; privateJwk: Json; publicJwk: Jso
 }
 
 /** A token signed with the server's own key; header and payload are those of a good one but for the changes. */
-async function forge(changes: { header?: Json; payload?: Json; without?: string[]; rawPayload?: string }): Promise<string> {
-  const [header, payload] = parts(person.token).map((part, index) => (index < 2 ? decode(part) : {})) as [Json, Json, Json];
+async function forge(changes: {
+  header?: Json;
+  payload?: Json;
+  without?: string[];
+  rawPayload?: string;
+}): Promise<string> {
+  const [header, payload] = parts(person.token).map((part, index) => (index < 2 ? decode(part) : {})) as [
+    Json,
+    Json,
+    Json,
+  ];
   const { privateJwk } = await ownKey();
   const claims: Json = { ...payload, ...changes.payload };
   for (const name of changes.without ?? []) delete claims[name];
@@ -91,7 +101,9 @@ describe('an access token', () => {
     for (const alg of ['HS256', 'HS384', 'HS512']) {
       for (const [name, secret] of Object.entries(secrets)) {
         const text = `${encode({ alg, typ: 'at+jwt', kid })}.${parts(person.token)[1]}`;
-        tokens[`${alg} ${name}`] = `${text}.${createHmac(`sha${alg.slice(2)}`, secret).update(text).digest('base64url')}`;
+        tokens[`${alg} ${name}`] = `${text}.${createHmac(`sha${alg.slice(2)}`, secret)
+          .update(text)
+          .digest('base64url')}`;
       }
     }
     await expectRefused(tokens);
@@ -153,7 +165,8 @@ describe('an access token', () => {
 
   it('is refused when a claim is missing or of another shape', async () => {
     const tokens: Record<string, string> = {};
-    for (const name of ['exp', 'iat', 'sub', 'sid', 'jti', 'kind']) tokens[`no ${name}`] = await forge({ without: [name] });
+    for (const name of ['exp', 'iat', 'sub', 'sid', 'jti', 'kind'])
+      tokens[`no ${name}`] = await forge({ without: [name] });
     const second = Math.floor(h.clock.now().getTime() / 1000);
     const shapes: Json[] = [
       { sub: [person.id] },
@@ -173,7 +186,8 @@ describe('an access token', () => {
       { iat: 'now' },
     ];
     for (const payload of shapes) tokens[JSON.stringify(payload)] = await forge({ payload });
-    for (const rawPayload of ['null', '[]', '"text"', '7', '{', '']) tokens[`payload ${rawPayload}`] = await forge({ rawPayload });
+    for (const rawPayload of ['null', '[]', '"text"', '7', '{', ''])
+      tokens[`payload ${rawPayload}`] = await forge({ rawPayload });
     await expectRefused(tokens);
   });
 
@@ -217,13 +231,25 @@ describe('an access token', () => {
   });
 
   it('never fails on a malformed header', async () => {
-    const headers = ['Bearer', 'Bearer ', 'Basic YTpi', 'bearer', `Bearer ${'x'.repeat(9000)}`, 'Bearer a b', ', ,', '=', 'Bearer\tx'];
+    const headers = [
+      'Bearer',
+      'Bearer ',
+      'Basic YTpi',
+      'bearer',
+      `Bearer ${'x'.repeat(9000)}`,
+      'Bearer a b',
+      ', ,',
+      '=',
+      'Bearer\tx',
+    ];
     for (const authorization of headers) {
       const answer = await h.graphql('{ me { id } }', { headers: { authorization } });
       expect([answer.status, answer.code], authorization.slice(0, 20)).toEqual([401, 'TOKEN_INVALID']);
     }
     // And public fields go on working beside it.
-    expect((await h.graphql('{ serviceInfo { name } }', { headers: { authorization: 'Basic YTpi' } })).errors).toBeUndefined();
+    expect(
+      (await h.graphql('{ serviceInfo { name } }', { headers: { authorization: 'Basic YTpi' } })).errors,
+    ).toBeUndefined();
   });
 
   it('ends after ten minutes and half a minute of leeway, also when it was used before', async () => {
@@ -237,20 +263,23 @@ describe('an access token', () => {
 });
 
 describe('the other algorithms', () => {
-  it.each(['ES256', 'RS256', 'HS256'] as const)('%s signs people in, and refuses a token of the wrong kind', async (algorithm) => {
-    const other = await createHarness({ config: { tokens: { algorithm } } });
-    try {
-      const somebody = await other.person();
-      const [header, payload, signature] = parts(somebody.token);
-      expect(decode(header).alg).toBe(algorithm);
-      expect((await other.graphql('{ me { id } }', { token: somebody.token })).errors).toBeUndefined();
-      const none = `${encode({ ...decode(header), alg: 'none' })}.${payload}.`;
-      const swapped = `${encode({ ...decode(header), alg: algorithm === 'HS256' ? 'RS256' : 'HS256' })}.${payload}.${signature}`;
-      for (const token of [none, swapped, person.token]) {
-        expect((await other.graphql('{ me { id } }', { token })).code).toBe('TOKEN_INVALID');
+  it.each(['ES256', 'RS256', 'HS256'] as const)(
+    '%s signs people in, and refuses a token of the wrong kind',
+    async (algorithm) => {
+      const other = await createHarness({ config: { tokens: { algorithm } } });
+      try {
+        const somebody = await other.person();
+        const [header, payload, signature] = parts(somebody.token);
+        expect(decode(header).alg).toBe(algorithm);
+        expect((await other.graphql('{ me { id } }', { token: somebody.token })).errors).toBeUndefined();
+        const none = `${encode({ ...decode(header), alg: 'none' })}.${payload}.`;
+        const swapped = `${encode({ ...decode(header), alg: algorithm === 'HS256' ? 'RS256' : 'HS256' })}.${payload}.${signature}`;
+        for (const token of [none, swapped, person.token]) {
+          expect((await other.graphql('{ me { id } }', { token })).code).toBe('TOKEN_INVALID');
+        }
+      } finally {
+        await other.close();
       }
-    } finally {
-      await other.close();
-    }
-  });
+    },
+  );
 });
