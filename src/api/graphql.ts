@@ -11,6 +11,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type ExecutionResult, execute, type GraphQLSchema } from 'graphql';
 import type { App, Context } from '../core/context.js';
 import { AppError } from '../core/errors.js';
+import { createRootFields, logAccess } from './access-log.js';
 import { createContext } from './context.js';
 import { createDocuments, type Documents } from './documents.js';
 import { formatError, retryAfterOf, statusOfResult } from './errors.js';
@@ -146,13 +147,16 @@ export async function mountGraphql(server: FastifyInstance, options: { app: App;
   const documents = createDocuments();
   const apollo = createApollo(app, { schema, documents });
   await apollo.start();
+  const rootFields = createRootFields(schema);
   const throughApollo = fastifyApolloHandler(apollo, { context: async (request) => request.context });
 
   async function handle(this: FastifyInstance, request: FastifyRequest, reply: FastifyReply) {
     const operation = readOperation(request);
     const context = await createContext(app, { request, reply, ip: request.clientIp });
+    request.asked = { viewer: context.viewer.kind };
     const isService = context.viewer.kind === 'service';
     const known = documents.require(operation, { isService, introspection: app.config.graphql.introspection });
+    request.asked.field = rootFields(known.document, operation.operationName);
     if (known.isValid && request.method === 'POST' && acceptsJson(request)) {
       const { variables: variableValues, operationName } = operation;
       const result = await execute({ schema, document: known.document, contextValue: context, variableValues, operationName });
@@ -162,7 +166,16 @@ export async function mountGraphql(server: FastifyInstance, options: { app: App;
     return throughApollo.call(this, request, reply);
   }
 
-  server.route({ method: ['GET', 'POST'], url: '/graphql', handler: handle });
+  server.decorateRequest('asked', undefined);
+  server.route({
+    method: ['GET', 'POST'],
+    url: '/graphql',
+    handler: handle,
+    onResponse(request, reply, done) {
+      logAccess(app, request, reply);
+      done();
+    },
+  });
   server.addHook('onClose', () => apollo.stop());
 }
 

@@ -54,7 +54,14 @@ export async function suspendUser(
     const [before, after] = [suspensionOf(user), suspensionOf(row)];
     await recordAudit(app, { actor, action: 'user.suspended', userId, target, before, after, reason });
     const data = { username: user.username, reason };
-    await queueLetter(app, { kind: 'ACCOUNT_SUSPENDED', to: user.email, locale: user.locale, userId, data });
+    await queueLetter(app, {
+      kind: 'ACCOUNT_SUSPENDED',
+      to: user.email,
+      locale: user.locale,
+      userId,
+      requestId: actor.requestId,
+      data,
+    });
     return row;
   });
 }

@@ -41,7 +41,7 @@ export async function eraseUser(
     if (!user.deletedAt) {
       // Without the id: this letter is the last that is kept about nobody in particular, and goes with the others.
       const { username, email: to, locale } = user;
-      await queueLetter(app, { kind: 'ACCOUNT_ERASED', to, locale, data: { username } });
+      await queueLetter(app, { kind: 'ACCOUNT_ERASED', to, locale, requestId: actor.requestId, data: { username } });
     }
     return toDeparted(app, erased);
   });

@@ -99,7 +99,14 @@ export async function leave(
   });
   for (const to of addresses) {
     const data = { username: user.username, when: purgeAt };
-    await queueLetter(app, { kind: 'ACCOUNT_DELETED', to, locale: user.locale, userId, data });
+    await queueLetter(app, {
+      kind: 'ACCOUNT_DELETED',
+      to,
+      locale: user.locale,
+      userId,
+      requestId: actor.requestId,
+      data,
+    });
   }
   return found(row);
 }

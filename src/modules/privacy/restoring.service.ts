@@ -50,7 +50,14 @@ export async function restoreUser(app: App, options: NewNames & { userId: string
       await recordAudit(app, { actor, action: 'user.restored', userId, target, after });
       for (const to of new Set([row.email, person.email])) {
         const data = { username: row.username };
-        await queueLetter(app, { kind: 'ACCOUNT_RESTORED', to, locale: row.locale, userId, data });
+        await queueLetter(app, {
+          kind: 'ACCOUNT_RESTORED',
+          to,
+          locale: row.locale,
+          userId,
+          requestId: actor.requestId,
+          data,
+        });
       }
       return row;
     });
