@@ -331,6 +331,28 @@ mutation ChangePassword($input: ChangePasswordInput!) {
     },
     ...SECOND_FACTOR,
     {
+      name: 'ExportMyData',
+      about: 'All that is held about me.',
+      query: `# Everything that is held about you, as one
+# document. Asks for a fresh sign-in.
+query ExportMyData {
+  exportMyData
+}`,
+    },
+    {
+      name: 'DeleteAccount',
+      about: 'Leaves.',
+      query: `# You leave: everything ends at once. For 30
+# days the operators can bring you back.
+mutation DeleteAccount($input: DeleteAccountInput) {
+  deleteAccount(input: $input) {
+    ok
+    purgeAt
+  }
+}`,
+      variables: { input: { reason: 'found something else' } },
+    },
+    {
       name: 'Logout',
       about: 'Ends this session.',
       query: `# Ends this session. Within a second its
@@ -488,6 +510,25 @@ mutation ConsumeConversation($input: ConsumeConversationInput!) {
       variables: { input: { userId: '{{userId}}' } },
     },
     {
+      name: 'LogMessages',
+      about: 'Records what was said.',
+      query: `# Records up to 1,000 exchanges with models.
+# They are committed when the answer comes.
+mutation LogMessages($input: LogMessagesInput!) {
+  logMessages(input: $input) {
+    accepted
+    rejected { index code }
+    replayed
+  }
+}`,
+      variables: {
+        input: {
+          batch: [{ userId: '{{userId}}', model: 'small-1', messages: [{ role: 'user', content: 'Hello!' }] }],
+          idempotencyKey: '{{newKey}}',
+        },
+      },
+    },
+    {
       name: 'CreditBalance',
       about: 'What a person has.',
       query: `# What a person has.
@@ -611,6 +652,66 @@ mutation UnsuspendUser($input: UnsuspendUserInput!) {
   }
 }`,
       variables: { input: { userId: '{{userId}}', reason: 'asked by the owner' } },
+    },
+    {
+      name: 'MessageLogs',
+      about: 'What a person and a model wrote.',
+      query: `# What was logged of a person. They see who
+# looked, and why.
+query MessageLogs($filter: MessageLogFilter!, $reason: String!) {
+  messageLogs(filter: $filter, reason: $reason, first: 10) {
+    nodes { model occurredAt messages { role content } }
+    totalCount
+  }
+}`,
+      variables: { filter: { userId: '{{userId}}' }, reason: 'asked by the owner' },
+    },
+    {
+      name: 'SetUserLimits',
+      about: 'Daily limits of their own.',
+      query: `# Daily limits of a person; null gives back
+# those of the plan.
+mutation SetUserLimits($input: SetUserLimitsInput!) {
+  setUserLimits(input: $input) {
+    user { id usage { conversations { limit } messages { limit } } }
+  }
+}`,
+      variables: { input: { userId: '{{userId}}', conversationsPerDay: 100, messagesPerDay: null } },
+    },
+    {
+      name: 'DeleteUser',
+      about: 'Takes a person out.',
+      query: `# Takes a person out. For 30 days they can
+# be brought back.
+mutation DeleteUser($input: DeleteUserInput!) {
+  deleteUser(input: $input) {
+    deletedUser { userId username purgeAt }
+  }
+}`,
+      variables: { input: { userId: '{{userId}}', reason: 'asked by the owner' } },
+    },
+    {
+      name: 'RestoreUser',
+      about: 'Brings a person back.',
+      query: `# Brings a deleted person back; under new
+# names if somebody took theirs.
+mutation RestoreUser($input: RestoreUserInput!) {
+  restoreUser(input: $input) {
+    user { id username status }
+  }
+}`,
+      variables: { input: { userId: '{{userId}}' } },
+    },
+    {
+      name: 'DeletedUsers',
+      about: 'Who left.',
+      query: `# Who left, the latest first.
+query DeletedUsers {
+  deletedUsers(first: 10) {
+    nodes { userId username deletedAt deletedByKind reason purgeAt erasedAt }
+    totalCount
+  }
+}`,
     },
     {
       name: 'ImpersonateUser',
