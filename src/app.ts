@@ -2,6 +2,7 @@ import type { Config } from './core/config.js';
 import type { App } from './core/context.js';
 import { openDatabase } from './core/database.js';
 import { createLimiter } from './core/limiter.js';
+import { openLogSinks } from './core/log-sinks.js';
 import { createLogger } from './core/logger.js';
 import { createMailer } from './core/mailer.js';
 import { createMetrics } from './core/metrics.js';
@@ -16,12 +17,15 @@ const REDIS_BACK = 'Redis answers again: limits are shared.';
 
 /** Everything one process owns, from its configuration; tests hand in what they replace. */
 export async function createApp(config: Config, overrides: Partial<App> = {}): Promise<App> {
-  const log = overrides.log ?? createLogger(config.log);
+  const metrics = overrides.metrics ?? createMetrics();
+  const logSinks = overrides.logSinks ?? openLogSinks(config, metrics);
+  const log = overrides.log ?? createLogger(config.log, { sinks: logSinks.all });
   const secrets = overrides.secrets ?? createSecrets(loadEncryptionKey(config));
   const database = overrides.database ?? (await openDatabase(config.database, log));
   return {
     config,
     log,
+    logSinks,
     secrets,
     database,
     db: database.db,
@@ -34,7 +38,7 @@ export async function createApp(config: Config, overrides: Partial<App> = {}): P
       redisUrl: config.redisUrl,
       onShared: (shared) => log.warn(shared ? REDIS_BACK : REDIS_GONE),
     }),
-    metrics: createMetrics(),
+    metrics,
     vitals: createVitals(),
     now: () => new Date(),
     ...overrides,
@@ -48,4 +52,5 @@ export async function closeApp(app: App): Promise<void> {
   await app.mailer.close();
   await app.limiter.close();
   await app.database.close();
+  await app.logSinks.close();
 }

@@ -170,6 +170,8 @@ export const ACCESS = {
     systemHealth: admin('system:read'),
     auditLog: admin('audit:read'),
     verifyAuditLog: admin('audit:read'),
+    logs: admin('system:read'),
+    requestTrace: admin('system:read'),
   },
   Mutation: {
     // accounts

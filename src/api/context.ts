@@ -4,6 +4,8 @@ import { AppError } from '../core/errors.js';
 import { isInCidrs, parseCidrs } from '../core/network.js';
 import { findApiKey } from '../modules/auth/api-keys.service.js';
 import { findSession } from '../modules/auth/sessions.service.js';
+import { ipRulesNow } from '../modules/network/following.service.js';
+import type { IpRules } from '../modules/network/rules.js';
 import { findServiceByKey } from '../modules/services/service-keys.service.js';
 
 const ANONYMOUS: Viewer = { kind: 'anonymous' };
@@ -19,7 +21,8 @@ async function viewerOfAccessToken(app: App, token: string): Promise<Viewer> {
   try {
     claims = await app.tokens.verify(token, app.now());
   } catch (error) {
-    return refused(error instanceof AppError && error.code === 'TOKEN_EXPIRED' ? 'TOKEN_EXPIRED' : 'TOKEN_INVALID');
+    if (!(error instanceof AppError)) throw error;
+    return refused(error.code === 'TOKEN_EXPIRED' ? 'TOKEN_EXPIRED' : 'TOKEN_INVALID');
   }
   const session = await findSession(app, claims.sessionId);
   if (!session) return refused('UNAUTHENTICATED');
@@ -85,6 +88,19 @@ async function resolveViewer(
   return token.startsWith('crd_') ? viewerOfApiKey(app, { key: token, ip }) : viewerOfAccessToken(app, token);
 }
 
+/** The viewer, unless the network rules of its kind hold the address off (W5: on top of the credential). */
+function withinRules(viewer: Viewer, options: { rules: IpRules; ip: string }): Viewer {
+  const { rules, ip } = options;
+  const mayCome = () => {
+    if (viewer.kind === 'service') return rules.allows(ip, 'SERVICE', viewer.id);
+    if (viewer.kind === 'apiKey') return rules.allows(ip, 'API_KEY', viewer.keyId);
+    const isOperator = viewer.kind === 'admin' || viewer.kind === 'staff';
+    const actsForAdmin = viewer.kind === 'user' && viewer.impersonatedBy !== null;
+    return !(isOperator || actsForAdmin) || rules.allows(ip, 'OPERATOR_SIGN_IN');
+  };
+  return mayCome() ? viewer : refused('IP_NOT_ALLOWED');
+}
+
 const ACTOR_KINDS = {
   anonymous: 'ANONYMOUS',
   user: 'USER',
@@ -128,10 +144,15 @@ export async function createContext(
 ): Promise<Context> {
   const { request, reply, ip } = http;
   const { authorization } = request.headers;
-  const viewer = await resolveViewer(app, { authorization, apiKey: single(request.headers['x-api-key']), ip });
+  const rules = await ipRulesNow(app);
+  // A second time after the hook of the whole server: a door that is mounted beside it is still no way around (W3).
+  if (!rules.allows(ip, 'EVERYTHING')) throw new AppError('IP_NOT_ALLOWED');
+  const known = await resolveViewer(app, { authorization, apiKey: single(request.headers['x-api-key']), ip });
+  const viewer = withinRules(known, { rules, ip });
   return {
     app,
     viewer,
+    operatorsAllowed: rules.allows(ip, 'OPERATOR_SIGN_IN'),
     actor: actorOf(viewer, { ip, userAgent: request.headers['user-agent'], id: request.id }),
     loaders: new Map(),
     refreshCookie: refreshCookieOf(request, reply),

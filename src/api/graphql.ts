@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GraphQLSchema } from 'graphql';
 import type { App, Context } from '../core/context.js';
 import { AppError } from '../core/errors.js';
+import { createRootFields, logAccess } from './access-log.js';
 import { createApollo } from './apollo-lane.js';
 import { createContext } from './context.js';
 import { createDirectLane, isPlainRequest } from './direct-lane.js';
@@ -83,14 +84,17 @@ export async function mountGraphql(
   await apollo.start();
   const throughApollo = fastifyApolloHandler(apollo, { context: async (request) => requireContext(request) });
   const runDirectly = createDirectLane(app, schema);
+  const rootFields = createRootFields(schema);
   app.metrics.fieldSeconds.allow(rootFieldLabels(schema));
 
   async function handle(this: FastifyInstance, request: FastifyRequest, reply: FastifyReply) {
     const operation = readOperation(request);
     const context = await createContext(app, { request, reply, ip: request.clientIp });
+    request.asked = { viewer: context.viewer.kind };
     const isService = context.viewer.kind === 'service';
     const { document, isValid, kind } = documents.require(operation, { isService, introspection });
     request.operationKind = kind;
+    request.asked.field = rootFields(document, operation.operationName);
     if (isValid && isPlainRequest(request)) return runDirectly({ ...operation, document }, context, reply);
     request.context = context;
     return throughApollo.call(this, request, reply);
@@ -98,12 +102,14 @@ export async function mountGraphql(
 
   server.decorateRequest('context', undefined);
   server.decorateRequest('operationKind', undefined);
+  server.decorateRequest('asked', undefined);
   server.route({
     method: ['GET', 'POST'],
     url: '/graphql',
     handler: handle,
     onResponse(request, reply, done) {
       if (request.operationKind) app.metrics.operationSeconds.add(request.operationKind, reply.elapsedTime / 1_000);
+      logAccess(app, request, reply);
       done();
     },
   });

@@ -28,6 +28,7 @@ import { SigningKeysResolver } from '../modules/auth/signing-keys.resolver.js';
 import { PlanResolver, ProductResolver, UserPlanResolver } from '../modules/catalog/catalog.resolver.js';
 import { CreditAccountResolver, CreditsResolver, UserCreditsResolver } from '../modules/credits/credits.resolver.js';
 import { MessagesResolver, UserMessagesResolver } from '../modules/messages/messages.resolver.js';
+import { LogsResolver } from '../modules/logs/logs.resolver.js';
 import { NetworkResolver } from '../modules/network/network.resolver.js';
 import { PrivacyResolver } from '../modules/privacy/privacy.resolver.js';
 import { ServicesResolver } from '../modules/services/services.resolver.js';
@@ -40,7 +41,7 @@ import { StaffResolver } from '../modules/staff/staff.resolver.js';
 import { applyAccess, levelOf } from './access.js';
 import { measureRootFields } from './measure.js';
 
-const RESOLVERS: NonEmptyArray<new () => object> = [AccountsResolver, AuditResolver, ApiKeysResolver, AuthResolver, CredentialsResolver, ServerResolver, ImpersonationResolver, SessionsResolver, UserSessionsResolver, AdminResolver, CreditAccountResolver, CreditsResolver, UserCreditsResolver, NetworkResolver, PlanResolver, ProductResolver, ServicesResolver, SigningKeysResolver, UserChangesResolver, SystemResolver, TokenValidationResolver, UsageResolver, UserLookupResolver, UserPlanResolver, SecondFactorResolver, StaffResolver, SupportResolver, UserNotesResolver, UserEmailResolver, UsersResolver, UserUsageResolver, MessagesResolver, UserMessagesResolver, PrivacyResolver, UserLimitsResolver];
+const RESOLVERS: NonEmptyArray<new () => object> = [AccountsResolver, AuditResolver, LogsResolver, ApiKeysResolver, AuthResolver, CredentialsResolver, ServerResolver, ImpersonationResolver, SessionsResolver, UserSessionsResolver, AdminResolver, CreditAccountResolver, CreditsResolver, UserCreditsResolver, NetworkResolver, PlanResolver, ProductResolver, ServicesResolver, SigningKeysResolver, UserChangesResolver, SystemResolver, TokenValidationResolver, UsageResolver, UserLookupResolver, UserPlanResolver, SecondFactorResolver, StaffResolver, SupportResolver, UserNotesResolver, UserEmailResolver, UsersResolver, UserUsageResolver, MessagesResolver, UserMessagesResolver, PrivacyResolver, UserLimitsResolver];
 
 const accessDirective = new GraphQLDirective({
   name: 'access',

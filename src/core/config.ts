@@ -35,7 +35,15 @@ export interface Config {
   graphql: { introspection: boolean; playground: boolean };
   mail: { transport: 'mailbox' | 'smtp'; smtpUrl: string | undefined; from: string };
   messages: { retentionDays: number };
-  log: { level: string; pretty: boolean };
+  log: {
+    level: string;
+    pretty: boolean;
+    /** Keeps lines in DATA_DIR/logs.sqlite, for `logs` and `requestTrace`. */
+    store: boolean;
+    retentionDays: number;
+    logstashUrl: string | undefined;
+    syslogUrl: string | undefined;
+  };
   metricsToken: string | undefined;
 }
 
@@ -115,6 +123,13 @@ export const SETTINGS = {
   MESSAGE_RETENTION_DAYS: { default: '30', meaning: 'Days that logged messages are kept, 1 to 3650.' },
   MAIL_FROM: { default: 'Credence <no-reply@localhost.localdomain>', meaning: 'Sender of letters.' },
   LOG_LEVEL: { default: 'info', meaning: 'fatal, error, warn, info, debug, trace or silent.' },
+  LOG_STORE: {
+    shownDefault: 'true in development',
+    meaning: 'Whether this instance keeps its log lines in DATA_DIR/logs.sqlite, where admins can ask for them.',
+  },
+  LOG_RETENTION_DAYS: { default: '14', meaning: 'Days that stored log lines are kept, 1 to 3650.' },
+  LOGSTASH_URL: { meaning: 'tcp://host:port of a Logstash input with the codec json_lines.' },
+  SYSLOG_URL: { meaning: 'udp://host:port or tcp://host:port of a syslog receiver (RFC 5424).' },
   METRICS_TOKEN: {
     meaning: 'Bearer token for /metrics and the details of /health; without it only this machine may read them.',
   },
@@ -204,6 +219,14 @@ class Reader {
       return [];
     }
   }
+}
+
+/** Of a receiver without a well-known port. */
+function receiverUrl(reader: Reader, name: Name, protocols: readonly string[]): string | undefined {
+  const url = reader.url(name, protocols);
+  if (url !== undefined && (new URL(url).hostname === '' || new URL(url).port === ''))
+    reader.complaints.push(`${name} must name a host and a port.`);
+  return url;
 }
 
 function checkOrigins(reader: Reader, origins: readonly string[], production: boolean): void {
@@ -301,6 +324,10 @@ export function buildConfig(values: Environment): Config {
     log: {
       level: reader.oneOf('LOG_LEVEL', ['info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent']),
       pretty: environment === 'development',
+      store: reader.flag('LOG_STORE', environment === 'development'),
+      retentionDays: reader.whole('LOG_RETENTION_DAYS', 1, 3650),
+      logstashUrl: receiverUrl(reader, 'LOGSTASH_URL', ['tcp:']),
+      syslogUrl: receiverUrl(reader, 'SYSLOG_URL', ['udp:', 'tcp:']),
     },
     metricsToken: reader.text('METRICS_TOKEN'),
   };

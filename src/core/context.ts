@@ -2,6 +2,7 @@ import type { Config } from './config.js';
 import type { Database, Db, Sql } from './database.js';
 import type { ErrorCode } from './errors.js';
 import type { Limiter } from './limiter.js';
+import type { LogSinks } from './log-sinks.js';
 import type { Logger } from './logger.js';
 import type { Mailer } from './mailer.js';
 import type { Metrics } from './metrics.js';
@@ -14,6 +15,7 @@ import type { Vitals } from './vitals.js';
 export interface App {
   readonly config: Config;
   readonly log: Logger;
+  readonly logSinks: LogSinks;
   /** Drizzle. Inside `transact` this is the transaction. */
   readonly db: Db;
   /** Prepared statements for hot paths, on connections of their own. Refuses to run inside `transact`. */
@@ -107,6 +109,8 @@ export interface Context {
   readonly app: App;
   readonly viewer: Viewer;
   readonly actor: Actor;
+  /** Whether admins and staff may act from the address of the request. */
+  readonly operatorsAllowed: boolean;
   /** Per-request batching loaders, made on first use (see `loaderOf`). */
   readonly loaders: Map<unknown, unknown>;
   /** The refresh cookie (cookie mode); `write(null)` clears it. */

@@ -74,6 +74,8 @@ export type Logger = pino.Logger;
 export interface LoggerOptions {
   /** Where lines go instead of standard output. */
   destination?: { write(line: string): void };
+  /** Where lines go besides, always as JSON. */
+  sinks?: readonly { write(line: string): void }[];
 }
 
 /**
@@ -81,7 +83,7 @@ export interface LoggerOptions {
  * `log.info({ requestId, count }, 'letters were sent')` or `log.error({ err }, 'a letter could not be sent')`.
  * Logging never throws because of what it is given, and no value can start a line of its own.
  */
-export function createLogger(config: Config['log'], options: LoggerOptions = {}): Logger {
+export function createLogger(config: Pick<Config['log'], 'level' | 'pretty'>, options: LoggerOptions = {}): Logger {
   const out = options.destination ?? pino.destination({ dest: 1, sync: true });
   const log = pino(
     {
@@ -99,7 +101,7 @@ export function createLogger(config: Config['log'], options: LoggerOptions = {})
         },
       },
     },
-    config.pretty ? prettyStream(out) : out,
+    withSinks(config.pretty ? prettyStream(out) : out, options.sinks ?? []),
   );
   // pino hands the bindings of a child to no formatter; children inherit this override.
   const inherited: (bindings: pino.Bindings, options?: pino.ChildLoggerOptions) => Logger = log.child;
@@ -108,6 +110,19 @@ export function createLogger(config: Config['log'], options: LoggerOptions = {})
       return inherited.call(this, fieldsOf(bindings), childOptions);
     },
   });
+}
+
+function withSinks(
+  first: { write(line: string): unknown },
+  sinks: readonly { write(line: string): void }[],
+): { write(line: string): void } {
+  if (sinks.length === 0) return first;
+  return {
+    write(line) {
+      first.write(line);
+      for (const sink of sinks) sink.write(line);
+    },
+  };
 }
 
 /** The part of `given` that may be written; an error by itself counts as `{ err }`. */

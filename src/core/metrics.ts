@@ -24,6 +24,8 @@ export interface Metrics {
   readonly jobs: Tally<'done' | 'failed'>;
   /** Checks that found the books or the audit log broken. */
   readonly alarms: Tally<'ledger' | 'audit'>;
+  /** Log lines that did not get where they should go. */
+  readonly logLinesDropped: Tally<'store' | 'logstash' | 'syslog'>;
   readonly creditMovements: Tally<CreditMovement>;
   readonly limiterRefusals: Tally<'auth' | 'default' | 'throttle'>;
   /** Where a session was found: remembered, read from the database, or nowhere. */
@@ -90,6 +92,11 @@ export function createMetrics(): Metrics {
     letters: tally('letters_total', 'Letters by outcome of an attempt.', 'outcome', ['sent', 'failed', 'dead']),
     jobs: tally('jobs_total', 'Runs of scheduled jobs.', 'outcome', ['done', 'failed']),
     alarms: tally('alarms_total', 'Checks that found something broken.', 'check', ['ledger', 'audit']),
+    logLinesDropped: tally('log_lines_dropped_total', 'Log lines lost on their way.', 'receiver', [
+      'store',
+      'logstash',
+      'syslog',
+    ]),
     creditMovements: tally('credit_movements_total', 'Credit movements.', 'kind', CREDIT_MOVEMENTS),
     limiterRefusals: tally('limiter_refusals_total', 'Calls refused by a limit.', 'limit', [
       'auth',

@@ -64,6 +64,11 @@ export function parseCidrs(list: readonly string[]): Cidr[] {
   return list.map(parseCidr);
 }
 
+/** The one form of a block: RFC 5952 or dotted, and always with its prefix. */
+export function formatCidr({ groups, prefix }: Cidr): string {
+  return `${format(groups)}/${prefix}`;
+}
+
 /** Whether the address lies in one of the blocks. Text that is no address lies in none. */
 export function isInCidrs(ip: string, cidrs: readonly Cidr[]): boolean {
   const groups = parseIp(ip);

@@ -48,6 +48,7 @@ export async function startQueue(app: App, options: { jobs: readonly Job[]; timi
     backend: app.database.kind,
     schema: 'pgboss',
     superviseIntervalSeconds: SUPERVISE_SECONDS,
+    cronMonitorIntervalSeconds: Math.ceil(2 * timings.pollSeconds),
     cronWorkerIntervalSeconds: Math.ceil(timings.pollSeconds),
     // Of no use here, and each costs statements all the time: chains of jobs, and care for tables with millions of rows.
     flowIntervalSeconds: 3_600,

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import {
   base64url,
   type CryptoKey,
@@ -13,6 +14,7 @@ import {
 } from 'jose';
 import { LRUCache } from 'lru-cache';
 import type { Config } from './config.js';
+import { isDatabaseUnavailable } from './database.js';
 import { AppError } from './errors.js';
 
 export type TokenKind = 'user' | 'admin' | 'staff';
@@ -36,6 +38,8 @@ export interface SigningKey {
 export interface Tokens {
   /** Replaces the key set. The one in state CURRENT signs; all of them verify. */
   loadKeys(keys: readonly SigningKey[]): Promise<void>;
+  /** How to load the key set anew when a token names a key that is not in it: another instance may have made it. */
+  onUnknownKey(reload: () => Promise<void>): void;
   sign(options: {
     kind: TokenKind;
     subject: string;
@@ -56,11 +60,14 @@ export interface Tokens {
 type Algorithm = Config['tokens']['algorithm'];
 
 const TYP = 'at+jwt'; // RFC 9068
-const LEEWAY_SECONDS = 30;
+export const LEEWAY_SECONDS = 30;
 /** The largest ACCESS_TOKEN_TTL: a shortened setting must not refuse tokens that are already out. */
 const LONGEST_LIFE_SECONDS = 3600;
 const MAX_LENGTH = 4096;
 const REMEMBERED = 20_000;
+/** Between two looks for keys that are not known: whoever makes up key ids does not make queries (T3). */
+const RELOAD_MS = 1_000;
+const KID = /^[A-Za-z0-9_-]{43}$/; // RFC 7638 with SHA-256
 const HEADER_MEMBERS = new Set(['alg', 'kid', 'typ']);
 const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -133,9 +140,33 @@ export function createTokens(config: Pick<Config, 'tokens' | 'server'>): Tokens 
   /** A token proven once need not be proven again before it ends; the session behind it is looked up every time. */
   const proven = new LRUCache<string, AccessClaims>({ max: REMEMBERED });
 
+  let reload: (() => Promise<void>) | undefined;
+  let waiting: Promise<void> | undefined;
+  let lastReload = Number.NEGATIVE_INFINITY;
+  /** Looked for in the database and not there. It never will be: a key is there before anything is signed with it. */
+  const unknown = new LRUCache<string, true>({ max: REMEMBERED });
+
+  /** One look for all who wait for it. Whoever comes once it has begun waits for the next: it may have seen too little. */
+  function reloadSoon(reload: () => Promise<void>): Promise<void> {
+    waiting ??= (async () => {
+      await pause(Math.max(0, lastReload + RELOAD_MS - performance.now()), undefined, { ref: false });
+      waiting = undefined;
+      lastReload = performance.now();
+      await reload();
+    })();
+    return waiting;
+  }
+
+  async function findKey(kid: string): Promise<LoadedKey | undefined> {
+    if (keys.has(kid) || !reload || !KID.test(kid) || unknown.has(kid)) return keys.get(kid);
+    await reloadSoon(reload);
+    if (!keys.has(kid)) unknown.set(kid, true);
+    return keys.get(kid);
+  }
+
   async function prove(token: string, now: Date): Promise<AccessClaims> {
     const header = readHeader(token);
-    const key = keys.get(header.kid);
+    const key = await findKey(header.kid);
     if (!key || key.algorithm !== header.alg) throw invalid();
     const { payload } = await jwtVerify(token, key.verifyKey, {
       algorithms: [key.algorithm],
@@ -156,9 +187,13 @@ export function createTokens(config: Pick<Config, 'tokens' | 'server'>): Tokens 
       const signer = list.find((key) => key.state === 'CURRENT');
       const key = signer && loaded.get(signer.kid);
       if (!signer || !key) throw new Error('No signing key is in state CURRENT');
+      const isWithdrawn = [...keys.keys()].some((kid) => !loaded.has(kid));
       keys = loaded;
       current = { kid: signer.kid, key };
-      proven.clear();
+      if (isWithdrawn) proven.clear();
+    },
+    onUnknownKey(given) {
+      reload = given;
     },
     async sign({ kind, subject, sessionId, username, now, ...delegation }) {
       if (!current) throw new Error('No signing key loaded');
@@ -186,10 +221,13 @@ export function createTokens(config: Pick<Config, 'tokens' | 'server'>): Tokens 
         return known;
       }
       try {
+        const provenWith = keys;
         const claims = await prove(token, now);
-        proven.set(token, claims);
+        // Not when its key may have been withdrawn meanwhile: nobody would forget it then.
+        if (provenWith === keys) proven.set(token, claims);
         return claims;
       } catch (error) {
+        if (isDatabaseUnavailable(error)) throw error;
         // Whatever jose throws (some of it plain TypeErrors) is one of two answers.
         throw isExpired(error) ? new AppError('TOKEN_EXPIRED') : invalid();
       }

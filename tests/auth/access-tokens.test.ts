@@ -1,4 +1,5 @@
 import { createHmac, createPrivateKey, createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
+import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { signingKeys } from '../../src/modules/auth/auth.table.js';
 import { createHarness, type Harness, type Person } from '../support/harness.js';
@@ -23,7 +24,7 @@ const decode = (part: string): Json => JSON.parse(Buffer.from(part, 'base64url')
 
 /** The server's own key, so that everything but the thing under test is right. */
 async function ownKey(): Promise<{ kid: string; privateJwk: Json; publicJwk: Json }> {
-  const [row] = await h.app.db.select().from(signingKeys);
+  const [row] = await h.app.db.select().from(signingKeys).where(eq(signingKeys.state, 'CURRENT'));
   if (!row) throw new Error('no signing key');
   const privateJwk = JSON.parse(h.app.secrets.decrypt('signing-key', row.sealedPrivateJwk, row.kid));
   return { kid: row.kid, privateJwk, publicJwk: JSON.parse(row.publicJwk) };

@@ -30,6 +30,8 @@ const MODULES: Record<string, string[]> = {
   staff: ['accounts', 'audit', 'auth', 'credits', 'mail', 'admin'],
   network: ['audit'],
   services: ['auth', 'credits', 'network', 'usage', 'catalog', 'audit'],
+  // what one request left behind, wherever it did
+  logs: ['audit', 'credits', 'mail'],
   // only counts, of all that there is
   system: ['audit', 'auth', 'credits', 'mail', 'messages'],
   admin: ['accounts', 'audit', 'auth', 'catalog', 'credits', 'mail', 'services', 'usage'],

@@ -127,6 +127,12 @@ it('of somebody who was erased no table says anything but the id', async () => {
     text: 'collects quux stamps',
     createdAt: h.app.now(),
   });
+  const reader = await h.admin(['users:read']);
+  const search = `query($search: String!) { users(filter: { search: $search }, sort: USERNAME_ASC, first: 1) { nodes { id } } }`;
+  for (const text of [person.username, 'Zelda']) {
+    const { data } = await h.graphql(search, { token: reader.token, variables: { search: text } });
+    expect(data.users.nodes).toEqual([{ id: person.id }]);
+  }
   await h.letters();
   expect((await tablesWith(person.username)).sort()).toEqual(['email_tokens', 'outbox_emails', 'users']);
   expect(await tablesWith('quux')).toEqual(['email_tokens', 'outbox_emails', 'user_notes', 'users']);

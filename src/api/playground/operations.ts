@@ -1,3 +1,6 @@
+import { SECOND_FACTOR } from './second-factor-operations.js';
+import { STAFF } from './staff-operations.js';
+
 /**
  * The playground's ready operations, per role: named, commented, runnable, in the order in which one tries them.
  * `{{name}}` in variables and headers stands for a value of `VALUES`, which the page fills in when the operation runs.
@@ -53,6 +56,13 @@ export const VALUES: readonly PlaygroundValue[] = [
   { name: 'serviceKey', about: 'printed at the first start', from: ['createService.key'] },
   { name: 'holdId', about: 'from holdCredits', from: ['holdCredits.hold.id'] },
   { name: 'adminAccessToken', about: 'from adminLogin', from: ['adminLogin.accessToken'] },
+  { name: 'staffAccessToken', about: 'from staffLogin', from: ['staffLogin.accessToken'] },
+  { name: 'invitationToken', about: 'empty: from the mailbox', link: '/accept-invitation' },
+  {
+    name: 'challenge',
+    about: 'from login with a second factor',
+    from: ['login.challenge', 'staffLogin.challenge', 'adminLogin.challenge'],
+  },
   { name: 'serviceId', about: 'from createService', from: ['createService.service.id'] },
 ];
 
@@ -319,6 +329,29 @@ mutation ChangePassword($input: ChangePasswordInput!) {
 }`,
       variables: { input: { currentPassword: PASSWORD, newPassword: 'nine rivers, one paper lantern' } },
     },
+    ...SECOND_FACTOR,
+    {
+      name: 'ExportMyData',
+      about: 'All that is held about me.',
+      query: `# Everything that is held about you, as one
+# document. Asks for a fresh sign-in.
+query ExportMyData {
+  exportMyData
+}`,
+    },
+    {
+      name: 'DeleteAccount',
+      about: 'Leaves.',
+      query: `# You leave: everything ends at once. For 30
+# days the operators can bring you back.
+mutation DeleteAccount($input: DeleteAccountInput) {
+  deleteAccount(input: $input) {
+    ok
+    purgeAt
+  }
+}`,
+      variables: { input: { reason: 'found something else' } },
+    },
     {
       name: 'Logout',
       about: 'Ends this session.',
@@ -477,6 +510,25 @@ mutation ConsumeConversation($input: ConsumeConversationInput!) {
       variables: { input: { userId: '{{userId}}' } },
     },
     {
+      name: 'LogMessages',
+      about: 'Records what was said.',
+      query: `# Records up to 1,000 exchanges with models.
+# They are committed when the answer comes.
+mutation LogMessages($input: LogMessagesInput!) {
+  logMessages(input: $input) {
+    accepted
+    rejected { index code }
+    replayed
+  }
+}`,
+      variables: {
+        input: {
+          batch: [{ userId: '{{userId}}', model: 'small-1', messages: [{ role: 'user', content: 'Hello!' }] }],
+          idempotencyKey: '{{newKey}}',
+        },
+      },
+    },
+    {
       name: 'CreditBalance',
       about: 'What a person has.',
       query: `# What a person has.
@@ -536,6 +588,7 @@ mutation AdminLogin($input: AdminLoginInput!) {
       refreshToken
       admin { id permissions }
     }
+    ... on SecondFactorRequired { challenge }
   }
 }`,
       variables: { input: { identifier: 'admin', password: '' } },
@@ -610,6 +663,66 @@ mutation UnsuspendUser($input: UnsuspendUserInput!) {
       variables: { input: { userId: '{{userId}}', reason: 'asked by the owner' } },
     },
     {
+      name: 'MessageLogs',
+      about: 'What a person and a model wrote.',
+      query: `# What was logged of a person. They see who
+# looked, and why.
+query MessageLogs($filter: MessageLogFilter!, $reason: String!) {
+  messageLogs(filter: $filter, reason: $reason, first: 10) {
+    nodes { model occurredAt messages { role content } }
+    totalCount
+  }
+}`,
+      variables: { filter: { userId: '{{userId}}' }, reason: 'asked by the owner' },
+    },
+    {
+      name: 'SetUserLimits',
+      about: 'Daily limits of their own.',
+      query: `# Daily limits of a person; null gives back
+# those of the plan.
+mutation SetUserLimits($input: SetUserLimitsInput!) {
+  setUserLimits(input: $input) {
+    user { id usage { conversations { limit } messages { limit } } }
+  }
+}`,
+      variables: { input: { userId: '{{userId}}', conversationsPerDay: 100, messagesPerDay: null } },
+    },
+    {
+      name: 'DeleteUser',
+      about: 'Takes a person out.',
+      query: `# Takes a person out. For 30 days they can
+# be brought back.
+mutation DeleteUser($input: DeleteUserInput!) {
+  deleteUser(input: $input) {
+    deletedUser { userId username purgeAt }
+  }
+}`,
+      variables: { input: { userId: '{{userId}}', reason: 'asked by the owner' } },
+    },
+    {
+      name: 'RestoreUser',
+      about: 'Brings a person back.',
+      query: `# Brings a deleted person back; under new
+# names if somebody took theirs.
+mutation RestoreUser($input: RestoreUserInput!) {
+  restoreUser(input: $input) {
+    user { id username status }
+  }
+}`,
+      variables: { input: { userId: '{{userId}}' } },
+    },
+    {
+      name: 'DeletedUsers',
+      about: 'Who left.',
+      query: `# Who left, the latest first.
+query DeletedUsers {
+  deletedUsers(first: 10) {
+    nodes { userId username deletedAt deletedByKind reason purgeAt erasedAt }
+    totalCount
+  }
+}`,
+    },
+    {
       name: 'ImpersonateUser',
       about: 'See what a person sees, for 15 minutes.',
       query: `# See what a person sees. They are told
@@ -647,6 +760,18 @@ mutation RotateServiceKey($input: RotateServiceKeyInput!) {
   rotateServiceKey(input: $input) { key }
 }`,
       variables: { input: { serviceId: '{{serviceId}}', overlap: 'ONE_HOUR' } },
+    },
+    {
+      name: 'CreateStaff',
+      about: 'Invites a staff member.',
+      query: `# Invites a staff member. 1 looks,
+# 2 helps, 3 decides.
+mutation CreateStaff($input: CreateStaffInput!) {
+  createStaff(input: $input) {
+    staff { id username level status }
+  }
+}`,
+      variables: { input: { username: 'joan', email: 'joan@example.com', level: 2 } },
     },
     {
       name: 'CreateAdmin',
@@ -724,4 +849,4 @@ query AdminMe {
   ],
 };
 
-export const ROLES: readonly Role[] = [NEW_PERSON, PERSON, SERVICE, OPERATOR];
+export const ROLES: readonly Role[] = [NEW_PERSON, PERSON, SERVICE, STAFF, OPERATOR];

@@ -90,7 +90,7 @@ async function insertKey(app: App, options: { wanted: NewKey; action: AuditActio
   await recordAudit(app, { actor, action, userId, target, after: { scopes, rotatedFrom: wanted.rotatedFrom } });
   const account = await getAccount(app, { kind: 'user', id: userId });
   const data = { username: account.username, keyName: name };
-  await queueLetter(app, { ...addressOf(account), kind: 'API_KEY_CREATED', data });
+  await queueLetter(app, { ...addressOf(account), kind: 'API_KEY_CREATED', requestId: actor.requestId, data });
   return { row: found(row), key };
 }
 

@@ -50,7 +50,7 @@ export async function requestEmailChange(
   await transact(app, async (app) => {
     if (!(await sendConfirmation(app, { account, email, actor }))) return;
     // Also when only capitals change: the letter is then a second one to the same mailbox.
-    await sendWarning(app, { account, newEmailMasked: maskEmail(emailKey) });
+    await sendWarning(app, { account, newEmailMasked: maskEmail(emailKey), requestId: actor.requestId });
     await recordAudit(app, {
       actor,
       action: 'user.email_change_requested',
@@ -70,14 +70,24 @@ async function sendConfirmation(
     const token = await createEmailToken(app, { purpose: 'CHANGE_EMAIL', owner: account, email });
     return { username: account.username, link: linkTo(app.config, '/confirm-email-change', token) };
   };
-  return queueLetter(app, { ...addressOf(account), to: email, kind: 'EMAIL_CHANGE_CONFIRM', ip: actor.ip, data });
+  return queueLetter(app, {
+    ...addressOf(account),
+    to: email,
+    kind: 'EMAIL_CHANGE_CONFIRM',
+    ip: actor.ip,
+    requestId: actor.requestId,
+    data,
+  });
 }
 
-async function sendWarning(app: App, options: { account: AccountRecord; newEmailMasked: string }): Promise<void> {
-  const { account, newEmailMasked } = options;
+async function sendWarning(
+  app: App,
+  options: { account: AccountRecord; newEmailMasked: string; requestId: string | null },
+): Promise<void> {
+  const { account, newEmailMasked, requestId } = options;
   const token = await createEmailToken(app, { purpose: 'UNDO_EMAIL_CHANGE', owner: account, email: account.email });
   const data = { username: account.username, newEmailMasked, link: linkTo(app.config, '/undo-email-change', token) };
-  await queueLetter(app, { ...addressOf(account), kind: 'EMAIL_CHANGE_WARNING', data });
+  await queueLetter(app, { ...addressOf(account), kind: 'EMAIL_CHANGE_WARNING', requestId, data });
 }
 
 /** Writes the address, proven at this moment. @throws USER_ALREADY_EXISTS when another account has it, or may take it back */
@@ -124,7 +134,13 @@ export async function confirmEmailChange(
       target: { kind: 'user', id: user.id },
     });
     for (const to of new Set([before.email, user.email])) {
-      await queueLetter(app, { ...addressOf(before), to, kind: 'EMAIL_CHANGED', data: { username: user.username } });
+      await queueLetter(app, {
+        ...addressOf(before),
+        to,
+        kind: 'EMAIL_CHANGED',
+        requestId: actor.requestId,
+        data: { username: user.username },
+      });
     }
     return user;
   }).catch((error: unknown) => {

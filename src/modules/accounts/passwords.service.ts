@@ -52,7 +52,13 @@ export async function sendPasswordReset(app: App, options: { account: AccountRec
     const token = await createEmailToken(app, { purpose: 'RESET_PASSWORD', owner: account, email: account.email });
     return { username: account.username, link: linkTo(app.config, '/reset-password', token) };
   };
-  return queueLetter(app, { ...addressOf(account), kind: 'RESET_PASSWORD', ip: actor.ip, data });
+  return queueLetter(app, {
+    ...addressOf(account),
+    kind: 'RESET_PASSWORD',
+    ip: actor.ip,
+    requestId: actor.requestId,
+    data,
+  });
 }
 
 /** The account a token of a letter is for, as long as the address is the one it went to. */
@@ -66,7 +72,7 @@ async function getTokenAccount(app: App, token: { owner: Owner; email: string })
 async function writeChangedLetter(app: App, options: { account: AccountRecord; actor: Actor }): Promise<void> {
   const { account, actor } = options;
   const data = { username: account.username, when: app.now(), ip: actor.ip };
-  await queueLetter(app, { ...addressOf(account), kind: 'PASSWORD_CHANGED', data });
+  await queueLetter(app, { ...addressOf(account), kind: 'PASSWORD_CHANGED', requestId: actor.requestId, data });
 }
 
 /**

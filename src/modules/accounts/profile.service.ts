@@ -65,7 +65,7 @@ export interface ProfileChanges {
 }
 
 /** What was sent and found right; what was left out stays, null clears (language and zone: back to en and UTC). */
-async function readChanges(app: App, changes: ProfileChanges) {
+export async function readProfileChanges(app: App, changes: ProfileChanges) {
   const { displayName, locale, timeZone, avatarUrl } = changes;
   return {
     ...(displayName !== undefined && {
@@ -83,7 +83,7 @@ export async function updateProfile(
   options: { userId: string; changes: ProfileChanges; actor: Actor },
 ): Promise<UserRow> {
   const { userId, actor } = options;
-  const changes = await readChanges(app, options.changes);
+  const changes = await readProfileChanges(app, options.changes);
   return transact(app, async (app) => {
     const [user] = await app.db
       .update(users)

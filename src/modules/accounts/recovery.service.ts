@@ -30,7 +30,12 @@ export async function createRecoveryPhrase(app: App, options: { userId: string; 
     const target = { kind: 'user', id: userId };
     await recordAudit(app, { actor, action: 'user.recovery_phrase_created', userId, target });
     const data = { username: account.username };
-    await queueLetter(app, { ...addressOf(account), kind: 'RECOVERY_PHRASE_CREATED', data });
+    await queueLetter(app, {
+      ...addressOf(account),
+      kind: 'RECOVERY_PHRASE_CREATED',
+      requestId: actor.requestId,
+      data,
+    });
   });
   return phrase;
 }
@@ -76,7 +81,12 @@ export async function recoverAccount(app: App, options: Recovery): Promise<void>
     if (account.suspended) throw new AppError('ACCOUNT_SUSPENDED');
     await setPassword(app, { account, passwordHash, reason: 'RECOVERED' });
     await recordAudit(app, { actor, action: 'user.recovered', userId: user.id, target: { kind: 'user', id: user.id } });
-    await queueLetter(app, { ...addressOf(account), kind: 'ACCOUNT_RECOVERED', data: { username: account.username } });
+    await queueLetter(app, {
+      ...addressOf(account),
+      kind: 'ACCOUNT_RECOVERED',
+      requestId: actor.requestId,
+      data: { username: account.username },
+    });
   });
 }
 

@@ -97,7 +97,15 @@ export async function sendVerification(
     const token = await createEmailToken(app, { purpose: 'VERIFY_EMAIL', owner, email: user.email });
     return { username: user.username, link: linkTo(app.config, '/verify-email', token) };
   };
-  return queueLetter(app, { kind, to: user.email, locale: user.locale, userId: user.id, ip: actor.ip, data });
+  return queueLetter(app, {
+    kind,
+    to: user.email,
+    locale: user.locale,
+    userId: user.id,
+    ip: actor.ip,
+    requestId: actor.requestId,
+    data,
+  });
 }
 
 /** Somebody registered with an address that has an account: its owner learns it by mail, the caller nothing. */
@@ -111,7 +119,7 @@ async function tellOwner(app: App, options: { emailKey: string; actor: Actor }):
       return { username: user.username, link: linkTo(app.config, '/reset-password', token) };
     };
     const letter = { to: user.email, locale: user.locale, userId: user.id, ip: options.actor.ip };
-    await queueLetter(app, { ...letter, kind: 'ALREADY_REGISTERED', data });
+    await queueLetter(app, { ...letter, kind: 'ALREADY_REGISTERED', requestId: options.actor.requestId, data });
   });
 }
 

@@ -79,7 +79,7 @@ export async function createAdmin(
       requireHolds(self, permissions);
       const row = { id: newId(), ...identity, permissions, createdBy: self.id, createdAt: app.now() };
       const [admin] = await app.db.insert(admins).values(row).returning();
-      await invite(app, { admin: found(admin), invitedBy: self.username });
+      await invite(app, { admin: found(admin), invitedBy: self.username, requestId: actor.requestId });
       const after = { username: row.username, email: row.email, permissions };
       await recordAudit(app, { actor, action: 'admin.created', target: { kind: 'admin', id: row.id }, after });
       return found(admin);
@@ -89,11 +89,14 @@ export async function createAdmin(
   }
 }
 
-async function invite(app: App, { admin, invitedBy }: { admin: AdminRow; invitedBy: string }): Promise<void> {
+async function invite(
+  app: App,
+  { admin, invitedBy, requestId }: { admin: AdminRow; invitedBy: string; requestId: string | null },
+): Promise<void> {
   const owner = { kind: 'admin', id: admin.id } as const;
   const token = await createEmailToken(app, { purpose: 'INVITATION', owner, email: admin.email });
   const data = { username: admin.username, link: linkTo(app.config, '/accept-invitation', token), invitedBy };
-  await queueLetter(app, { kind: 'INVITATION', to: admin.email, locale: 'en', data });
+  await queueLetter(app, { kind: 'INVITATION', to: admin.email, locale: 'en', requestId, data });
 }
 
 /** The admin to be changed, locked. @throws NOT_FOUND, FORBIDDEN, CONFLICT for the last who manages admins */

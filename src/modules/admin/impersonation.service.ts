@@ -58,7 +58,14 @@ export async function impersonateUser(
     const after = { readOnly, endsAt: opened.endsAt.toISOString() };
     await recordAudit(app, { actor, action: 'user.impersonated', userId, target, after, reason });
     const data = { username: user.username, when: app.now(), reason };
-    await queueLetter(app, { kind: 'IMPERSONATED', to: user.email, locale: user.locale, userId, data });
+    await queueLetter(app, {
+      kind: 'IMPERSONATED',
+      to: user.email,
+      locale: user.locale,
+      userId,
+      requestId: actor.requestId,
+      data,
+    });
     return opened;
   });
   const { token, expiresAt } = await app.tokens.sign({

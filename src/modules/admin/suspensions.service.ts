@@ -11,14 +11,18 @@ import { endSessions } from '../auth/sessions.service.js';
 import { queueLetter } from '../mail/outbox.service.js';
 
 async function lockUser(app: App, userId: string): Promise<UserRow> {
-  const [user] = await app.db.select().from(users).where(and(eq(users.id, userId), isNull(users.deletedAt))).for('update');
+  const [user] = await app.db
+    .select()
+    .from(users)
+    .where(and(eq(users.id, userId), isNull(users.deletedAt)))
+    .for('update');
   return found(user);
 }
 
-const suspensionOf = ({ suspendedUntil, suspensionReason, status }: UserRow) => ({
+/** Without the reason, which is the audit row's own. */
+const suspensionOf = ({ suspendedUntil, status }: UserRow) => ({
   status,
   suspendedUntil: suspendedUntil?.toISOString() ?? null,
-  suspensionReason,
 });
 
 /**
@@ -50,7 +54,14 @@ export async function suspendUser(
     const [before, after] = [suspensionOf(user), suspensionOf(row)];
     await recordAudit(app, { actor, action: 'user.suspended', userId, target, before, after, reason });
     const data = { username: user.username, reason };
-    await queueLetter(app, { kind: 'ACCOUNT_SUSPENDED', to: user.email, locale: user.locale, userId, data });
+    await queueLetter(app, {
+      kind: 'ACCOUNT_SUSPENDED',
+      to: user.email,
+      locale: user.locale,
+      userId,
+      requestId: actor.requestId,
+      data,
+    });
     return row;
   });
 }

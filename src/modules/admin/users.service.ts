@@ -1,5 +1,6 @@
 // Invariants: whoever looks at a person, alone or in a list, leaves a row in that person's history, in the transaction
 // of the look; a list leaves one row more, with what was searched for.
+import { createHmac } from 'node:crypto';
 import { and, asc, desc, eq, gte, isNotNull, isNull, lt, not, or, type SQL, sql } from 'drizzle-orm';
 import type { Actor, App } from '../../core/context.js';
 import { transact } from '../../core/database.js';
@@ -99,12 +100,21 @@ function newerThan(after: readonly [Date, string] | undefined): SQL | undefined 
   return sql`(${users.createdAt}, ${users.id}) > (${sql.param(time, users.createdAt)}, ${sql.param(id, users.id)})`;
 }
 
+function fingerprintOf(app: App, search: string): string {
+  const text = search.trim().toLowerCase();
+  return createHmac('sha256', app.secrets.derive('audit-search')).update(text).digest('base64url');
+}
+
 /** Reads and says so in one transaction: nothing is shown that is not recorded. */
 async function readAudited(app: App, listing: Sorted, read: (app: App) => Promise<UserRow[]>): Promise<UserRow[]> {
   const { filter, sort, first, after, actor } = listing;
   return transact(app, async (app) => {
     const rows = await read(app);
-    await recordAudit(app, { actor, action: 'users.listed', after: { filter, sort, first, after } });
+    // What was searched for may be a name, and so may a cursor: audit rows outlive whoever asks to be forgotten. The
+    // fingerprint still tells, to who has the encryption key, whether a certain name was searched for.
+    const searched = { ...filter, search: filter.search == null ? undefined : fingerprintOf(app, filter.search) };
+    const asked = { filter: searched, sort, first, isFirstPage: after == null };
+    await recordAudit(app, { actor, action: 'users.listed', after: asked });
     // The last row may only say that there are more: it is not shown.
     const shown = rows.slice(0, first ?? DEFAULT_PAGE);
     const entries = shown.map(

@@ -26,7 +26,8 @@ export class AuthResolver {
     @Arg('refreshToken', () => String, { nullable: true }) given: string | null | undefined,
   ): Promise<RefreshPayload> {
     const kept = requireRefreshToken(context, given);
-    return toRefreshPayload(context, await refreshToken(context.app, { refreshToken: kept, actor: context.actor }));
+    const { app, operatorsAllowed, actor } = context;
+    return toRefreshPayload(context, await refreshToken(app, { refreshToken: kept, operatorsAllowed, actor }));
   }
 
   @FieldResolver(() => User, { nullable: true, description: 'Null for staff and admins.' })

@@ -31,8 +31,8 @@ interface RotatedRow {
 // do not wait for each other in a circle.
 const ROTATE = `
   with asked as (
-    select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
-                  as asked (session_id, old_hash, new_hash, ip, user_agent)
+    select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $7::text[])
+                  as asked (session_id, old_hash, new_hash, ip, user_agent, operators)
   ),
   held as (
     select id, user_id, admin_id, staff_id from sessions where id = any($1::uuid[]) order by id for no key update nowait
@@ -55,7 +55,7 @@ const ROTATE = `
      and s.revoked_at is null and s.expires_at > $6::timestamptz
      and (s.refresh_hash = old_hash or (s.previous_hash = old_hash and s.rotated_at > $6::timestamptz - interval '${GRACE_SECONDS} seconds'))
      and u.deleted_at is null and (u.id is null or u.suspended_at is null or u.suspended_until <= $6::timestamptz)
-     and a.disabled_at is null and m.disabled_at is null
+     and a.disabled_at is null and m.disabled_at is null and (s.user_id is not null or asked.operators = 'allowed')
   returning s.id as session_id, case when u.id is not null then 'user' when a.id is not null then 'admin' else 'staff' end as kind,
             coalesce(u.id, a.id, m.id) as account_id, coalesce(u.username, a.username, m.username) as username, s.expires_at`;
 
@@ -63,6 +63,8 @@ interface Rotation {
   readonly sessionId: string;
   readonly oldHash: string;
   readonly newHash: string;
+  /** Whether staff and admins may come from where the request does. */
+  readonly operatorsAllowed: boolean;
   readonly actor: Actor;
   readonly now: Date;
 }
@@ -99,6 +101,7 @@ async function rotate(sql: Sql, rotations: readonly Rotation[]): Promise<Map<str
     column(({ actor }) => actor.ip),
     column(({ actor }) => actor.userAgent),
     rotations.at(-1)?.now,
+    column(({ operatorsAllowed }) => (operatorsAllowed ? 'allowed' : 'refused')),
   ]);
   return new Map(rows.map((row) => [row.session_id, row]));
 }
@@ -141,7 +144,7 @@ async function endForReuse(app: App, options: { session: SessionRow; actor: Acto
     await recordAudit(app, { actor, action: 'session.reuse_detected', userId: personOf(owner), target });
     const account = await getAccount(app, owner);
     const data = { username: account.username, when: app.now(), ip: actor.ip };
-    await queueLetter(app, { ...addressOf(account), kind: 'SESSION_REUSE', data });
+    await queueLetter(app, { ...addressOf(account), kind: 'SESSION_REUSE', requestId: actor.requestId, data });
   });
 }
 
@@ -150,20 +153,20 @@ async function endForReuse(app: App, options: { session: SessionRow; actor: Acto
  * get the same next refresh token.
  *
  * @throws TOKEN_INVALID for what we never issued, or an ended session; TOKEN_EXPIRED for one past its time;
- *   ACCOUNT_SUSPENDED; a token older than the one before the current ends the session
+ *   ACCOUNT_SUSPENDED; IP_NOT_ALLOWED for admins and staff; a token older than the one before the current ends the session
  */
 export async function refreshToken(
   app: App,
-  options: { refreshToken: string; actor: Actor },
+  options: { refreshToken: string; operatorsAllowed: boolean; actor: Actor },
 ): Promise<Issued & { account: Account }> {
-  const { refreshToken, actor } = options;
+  const { refreshToken, operatorsAllowed, actor } = options;
   const sessionId = app.refreshTokens.sessionOf(refreshToken);
   if (!sessionId) throw new AppError('TOKEN_INVALID');
   const successor = app.refreshTokens.successorOf(refreshToken);
   const oldHash = sha256(refreshToken);
-  const rotation = { sessionId, oldHash, newHash: sha256(successor), actor, now: app.now() };
+  const rotation = { sessionId, oldHash, newHash: sha256(successor), operatorsAllowed, actor, now: app.now() };
   const row = await rotateInTurn(app, rotation);
-  if (!row) throw await refuseRefresh(app, { sessionId, hash: oldHash, actor });
+  if (!row) throw await refuseRefresh(app, { sessionId, hash: oldHash, operatorsAllowed, actor });
   const account = { kind: row.kind, id: row.account_id, username: row.username };
   return {
     ...(await issueTokens(app, { account, sessionId, refreshToken: successor, expiresAt: row.expires_at })),
@@ -171,15 +174,19 @@ export async function refreshToken(
   };
 }
 
-async function refuseRefresh(app: App, options: { sessionId: string; hash: string; actor: Actor }): Promise<AppError> {
-  const { sessionId, hash, actor } = options;
+async function refuseRefresh(
+  app: App,
+  options: { sessionId: string; hash: string; operatorsAllowed: boolean; actor: Actor },
+): Promise<AppError> {
+  const { sessionId, hash, operatorsAllowed, actor } = options;
   const now = app.now();
   const [session] = await app.db.select().from(sessions).where(eq(sessions.id, sessionId));
   if (!session || session.revokedAt) return new AppError('TOKEN_INVALID');
   if (session.expiresAt <= now) return new AppError('TOKEN_EXPIRED');
   const inGrace = session.previousHash === hash && session.rotatedAt.getTime() > now.getTime() - GRACE_SECONDS * 1000;
-  // The token is good, so it was the account that is not.
-  if (session.refreshHash === hash || inGrace) return new AppError('ACCOUNT_SUSPENDED');
+  // The token is good, so it was the address or the account that is not.
+  if (session.refreshHash === hash || inGrace)
+    return new AppError(session.userId === null && !operatorsAllowed ? 'IP_NOT_ALLOWED' : 'ACCOUNT_SUSPENDED');
   await endForReuse(app, { session, actor });
   return new AppError('TOKEN_INVALID');
 }

@@ -25,5 +25,3 @@ export const dataKeys = pgTable(
     check('data_keys_destroyed', sql`(${table.sealedKey} is null) = (${table.destroyedAt} is not null)`),
   ],
 );
-
-export type DataKeyRow = typeof dataKeys.$inferSelect;

@@ -45,6 +45,8 @@ export interface LetterRequest<K extends LetterKind> {
   userId?: string | null;
   /** Whoever asked, for the hourly limit. */
   ip?: string | null;
+  /** The request that causes it, for whoever traces that. */
+  requestId?: string | null;
   /** Queueing the same key again does nothing. */
   idempotencyKey?: string;
   /** A function is called only when the letter will be sent: a link made in it replaces earlier ones only then. */
@@ -74,6 +76,7 @@ export async function queueLetter<K extends LetterKind>(app: App, request: Lette
       locale,
       userId,
       ipHash,
+      requestId: request.requestId ?? null,
       sealedBody: app.secrets.encrypt('mail', body, id),
       nextAttemptAt: app.now(),
       createdAt: app.now(),

@@ -2,10 +2,11 @@
 // whole, with its verdicts and its key, or not at all, so that sending it again under its key neither loses nor doubles
 // anything (V5); an entry that cannot be written never costs its neighbours; nothing is written about somebody who was
 // deleted, however close the two come. Calls that arrive together share a statement, and so a commit.
+import { sql } from 'drizzle-orm';
 import { type Batcher, createBatcher } from '../../core/batch.js';
 import { newId } from '../../core/columns.js';
 import type { Actor, App } from '../../core/context.js';
-import { type Database, isUniqueViolation } from '../../core/database.js';
+import { type Database, hasState } from '../../core/database.js';
 import { AppError, badInput } from '../../core/errors.js';
 import { isUuid } from '../../core/input.js';
 import { sha256 } from '../../core/secrets.js';
@@ -243,23 +244,27 @@ function parted(calls: LogCall[]): LogCall[][] {
   return parts;
 }
 
+/** A key taken meanwhile, a deadlock over one, a serialization failure: nothing was written. */
+const CONTENTION = /^(?:23505|40P01|40001)$/;
+const TRIES = 3;
+
 async function writePart(database: Database, calls: LogCall[]): Promise<(Verdict | Error)[]> {
   try {
     return await write(database, calls);
   } catch (error) {
     // Another instance took one of the keys at this very moment: one by one, and the twin then finds the answer.
-    if (!isUniqueViolation(error)) return calls.map(() => asError(error));
+    if (!hasState(error, CONTENTION)) return calls.map(() => asError(error));
     return Promise.all(calls.map((call) => writeAlone(database, call)));
   }
 }
 
 async function writeAlone(database: Database, call: LogCall): Promise<Verdict | Error> {
-  for (let tries = 0; ; tries += 1) {
+  for (let tries = 1; ; tries += 1) {
     try {
       const [verdict] = await write(database, [call]);
       return verdict ?? new Error('The log gave no verdict.');
     } catch (error) {
-      if (tries === 1 || !isUniqueViolation(error)) return asError(error);
+      if (tries === TRIES || !hasState(error, CONTENTION)) return asError(error);
     }
   }
 }
@@ -268,19 +273,28 @@ const asError = (error: unknown) => (error instanceof Error ? error : new Error(
 
 // One statement, and so one commit. The people are locked, in one order, against being deleted before it: who was
 // deleted first is looked at again and found gone. The day is the one where the person is, at the time it happened.
-const WRITE = `
+function writing(calls: readonly LogCall[]) {
+  const heads = calls.map(({ scope, key, fingerprint, rejected }, n) => ({ n, scope, key, fingerprint, rejected }));
+  const rows = calls.flatMap((call, n) => call.rows.map((row) => ({ n, ...row })));
+  const people = [...new Set(rows.map((row) => row.user_id))];
+  const now = sql`${calls.at(-1)?.now.toISOString()}::timestamptz`;
+  return sql`
   with calls as materialized (
-    select * from jsonb_to_recordset($1::text::jsonb) as c (n int, scope text, key text, fingerprint text, rejected jsonb)
+    select * from jsonb_to_recordset(${JSON.stringify(heads)}::text::jsonb)
+      as c (n int, scope text, key text, fingerprint text, rejected jsonb)
   ),
   known as materialized (
     select c.n, k.fingerprint, k.answer from calls c join idempotency_keys k on k.scope = c.scope and k.key = c.key
   ),
   people as materialized (
-    select id, time_zone from users where id = any($3::uuid[]) and deleted_at is null order by id for key share
+    select u.id, u.time_zone from users u
+     where u.id in (select value::uuid from jsonb_array_elements_text(${JSON.stringify(people)}::text::jsonb))
+       and u.deleted_at is null
+     order by u.id for key share
   ),
   entries as materialized (
     select e.*, p.time_zone
-      from jsonb_to_recordset($2::text::jsonb)
+      from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
         as e (n int, "index" int, id uuid, user_id uuid, service_id uuid, conversation_id text, model text,
               sealed_content text, input_tokens int, output_tokens int, message_count int, occurred_at timestamptz)
       left join people p on p.id = e.user_id
@@ -290,7 +304,7 @@ const WRITE = `
     insert into message_logs (id, user_id, service_id, conversation_id, model, sealed_content, input_tokens,
                               output_tokens, message_count, occurred_at, created_at)
     select id, user_id, service_id, conversation_id, model, sealed_content, input_tokens,
-           output_tokens, message_count, occurred_at, $4::timestamptz
+           output_tokens, message_count, occurred_at, ${now}
       from entries where time_zone is not null
   ),
   counted as (
@@ -310,14 +324,15 @@ const WRITE = `
   ),
   kept as (
     insert into idempotency_keys (scope, key, fingerprint, answer, created_at)
-    select c.scope, c.key, c.fingerprint, jsonb_build_object('accepted', v.accepted, 'rejected', v.rejected), $4::timestamptz
+    select c.scope, c.key, c.fingerprint, jsonb_build_object('accepted', v.accepted, 'rejected', v.rejected), ${now}
       from calls c join verdicts v on v.n = c.n
      where c.key is not null
      order by 1, 2
   )
-  select c.n, v.accepted, v.rejected, k.fingerprint, k.answer
-    from calls c left join verdicts v on v.n = c.n left join known k on k.n = c.n
-   order by c.n`;
+  select json_agg(json_build_object('accepted', v.accepted, 'rejected', v.rejected, 'fingerprint', k.fingerprint,
+                                    'answer', k.answer) order by c.n)::text as verdicts
+    from calls c left join verdicts v on v.n = c.n left join known k on k.n = c.n`;
+}
 
 interface VerdictRow {
   accepted: number | null;
@@ -327,16 +342,15 @@ interface VerdictRow {
   answer: { accepted: number; rejected: Rejection[] } | null;
 }
 
+/**
+ * Not on the prepared lane: session look-ups would stand in line behind thousands of rows, and behind the lock of
+ * somebody who is leaving.
+ */
 async function write(database: Database, calls: readonly LogCall[]): Promise<Verdict[]> {
-  const heads = calls.map(({ scope, key, fingerprint, rejected }, n) => ({ n, scope, key, fingerprint, rejected }));
-  const rows = calls.flatMap((call, n) => call.rows.map((row) => ({ n, ...row })));
-  const people = [...new Set(rows.map((row) => row.user_id))];
-  const found = await database.sql.query<VerdictRow>(WRITE, [
-    JSON.stringify(heads),
-    JSON.stringify(rows),
-    people,
-    calls.at(-1)?.now,
-  ]);
+  // The drivers wrap rows differently, and read types differently: one text in one row is the same in both.
+  const result = (await database.db.execute(writing(calls))) as readonly Json[] | { readonly rows: readonly Json[] };
+  const [row] = 'rows' in result ? result.rows : result;
+  const found = JSON.parse(String(row?.verdicts)) as VerdictRow[];
   return found.map(({ accepted, rejected, fingerprint, answer }, n) => ({
     accepted: accepted ?? answer?.accepted ?? 0,
     rejected: rejected ?? answer?.rejected ?? [],
@@ -344,3 +358,5 @@ async function write(database: Database, calls: readonly LogCall[]): Promise<Ver
     isConflict: answer !== null && fingerprint !== calls[n]?.fingerprint,
   }));
 }
+
+type Json = Record<string, unknown>;

@@ -18,6 +18,7 @@ import { usageCounters } from '../usage/usage.table.js';
 import { type Departed, toDeparted } from './deleted-users.service.js';
 import { getDeletedUser, leave, lockUser } from './leaving.service.js';
 import { type DeletedUserRow, deletedUsers } from './privacy.table.js';
+import { removeProofs } from './snapshots.service.js';
 
 /**
  * Forgets a person for good, at once. Somebody who was not deleted yet is, first, and hears of it by mail. Doing it
@@ -40,7 +41,7 @@ export async function eraseUser(
     if (!user.deletedAt) {
       // Without the id: this letter is the last that is kept about nobody in particular, and goes with the others.
       const { username, email: to, locale } = user;
-      await queueLetter(app, { kind: 'ACCOUNT_ERASED', to, locale, data: { username } });
+      await queueLetter(app, { kind: 'ACCOUNT_ERASED', to, locale, requestId: actor.requestId, data: { username } });
     }
     return toDeparted(app, erased);
   });
@@ -96,6 +97,7 @@ async function purge(app: App, userId: string): Promise<boolean> {
 async function erase(app: App, options: { userId: string; actor: Actor; reason: string }): Promise<DeletedUserRow> {
   const { userId, actor, reason } = options;
   await destroyDataKeys(app, userId);
+  await removeProofs(app, userId);
   await app.db.delete(messageLogs).where(eq(messageLogs.userId, userId));
   await app.db.delete(outboxEmails).where(eq(outboxEmails.userId, userId));
   await app.db.delete(userNotes).where(eq(userNotes.userId, userId));

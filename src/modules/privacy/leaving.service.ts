@@ -99,7 +99,14 @@ export async function leave(
   });
   for (const to of addresses) {
     const data = { username: user.username, when: purgeAt };
-    await queueLetter(app, { kind: 'ACCOUNT_DELETED', to, locale: user.locale, userId, data });
+    await queueLetter(app, {
+      kind: 'ACCOUNT_DELETED',
+      to,
+      locale: user.locale,
+      userId,
+      requestId: actor.requestId,
+      data,
+    });
   }
   return found(row);
 }
@@ -124,7 +131,8 @@ async function addressesOf(app: App, user: UserRow): Promise<Set<string>> {
   return new Set([user.email, ...rows.map(({ email }) => email)]);
 }
 
-async function endApiKeys(app: App, userId: string): Promise<void> {
+/** Takes the force of all keys of a person, of those in their overlap too. */
+export async function endApiKeys(app: App, userId: string): Promise<void> {
   const now = app.now();
   await app.db
     .update(apiKeys)

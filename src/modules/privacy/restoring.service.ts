@@ -9,11 +9,12 @@ import { found, requireEmail, requireId, requireUsername } from '../../core/inpu
 import { recordAudit } from '../audit/audit.service.js';
 import { type UserRow, users } from '../auth/auth.table.js';
 import { isKeptForUndo } from '../auth/email-tokens.service.js';
+import { endSessions } from '../auth/sessions.service.js';
 import { findOpeningKeys } from '../data-keys/data-keys.service.js';
 import { queueLetter } from '../mail/outbox.service.js';
-import { lockUser } from './leaving.service.js';
+import { endApiKeys, lockUser } from './leaving.service.js';
 import { deletedUsers } from './privacy.table.js';
-import { openSnapshot, restoreProofs, type Snapshot } from './snapshots.service.js';
+import { openSnapshot, removeProofs, restoreProofs, type Snapshot } from './snapshots.service.js';
 
 interface NewNames {
   username?: string | null | undefined;
@@ -38,6 +39,10 @@ export async function restoreUser(app: App, options: NewNames & { userId: string
     return await transact(app, async (app) => {
       const { person, proofs } = await openDeleted(app, userId);
       const row = await writePerson(app, { userId, person, names });
+      // Whatever was made while they left, by a request that came at the same moment.
+      await removeProofs(app, userId);
+      await endApiKeys(app, userId);
+      await endSessions(app, { account: { kind: 'user', id: userId }, reason: 'USER_DELETED' });
       await restoreProofs(app, proofs);
       await app.db.delete(deletedUsers).where(eq(deletedUsers.userId, userId));
       const target = { kind: 'user', id: userId };
@@ -45,7 +50,14 @@ export async function restoreUser(app: App, options: NewNames & { userId: string
       await recordAudit(app, { actor, action: 'user.restored', userId, target, after });
       for (const to of new Set([row.email, person.email])) {
         const data = { username: row.username };
-        await queueLetter(app, { kind: 'ACCOUNT_RESTORED', to, locale: row.locale, userId, data });
+        await queueLetter(app, {
+          kind: 'ACCOUNT_RESTORED',
+          to,
+          locale: row.locale,
+          userId,
+          requestId: actor.requestId,
+          data,
+        });
       }
       return row;
     });

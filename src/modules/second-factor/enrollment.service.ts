@@ -99,7 +99,12 @@ export async function regenerateBackupCodes(app: App, options: Caller & { code: 
     const userId = personOf(account);
     await recordAudit(app, { actor, action: `${account.kind}.backup_codes_replaced`, userId, target });
     const { username, ...letter } = await letterTo(app, account);
-    await queueLetter(app, { ...letter, kind: 'BACKUP_CODES_REPLACED', data: { username } });
+    await queueLetter(app, {
+      ...letter,
+      kind: 'BACKUP_CODES_REPLACED',
+      requestId: actor.requestId,
+      data: { username },
+    });
     return codes;
   };
   return requireCode(app, { owner: account, code, actor, permits });
@@ -135,7 +140,12 @@ async function noteChange(app: App, options: Caller & { change: 'ENABLED' | 'DIS
   await recordAudit(app, { actor, action, userId: personOf(account), target });
   const { username, ...letter } = await letterTo(app, account);
   if (change === 'ENABLED')
-    return void (await queueLetter(app, { ...letter, kind: 'SECOND_FACTOR_ENABLED', data: { username } }));
+    return void (await queueLetter(app, {
+      ...letter,
+      kind: 'SECOND_FACTOR_ENABLED',
+      requestId: actor.requestId,
+      data: { username },
+    }));
   const data = { username, when: app.now(), ip: actor.ip };
-  await queueLetter(app, { ...letter, kind: 'SECOND_FACTOR_DISABLED', data });
+  await queueLetter(app, { ...letter, kind: 'SECOND_FACTOR_DISABLED', requestId: actor.requestId, data });
 }

@@ -7,6 +7,7 @@ import { isKeyShaped } from '../../core/secrets.js';
 import type { AccessClaims } from '../../core/tokens.js';
 import { findApiKey } from '../auth/api-keys.service.js';
 import { findSession } from '../auth/sessions.service.js';
+import { ipRulesNow } from '../network/following.service.js';
 
 export type TokenCode =
   | 'VALID'
@@ -94,6 +95,7 @@ async function validateApiKey(app: App, { token, scopes, ip }: TokenQuestion): P
   // A key bound to addresses is refused when the caller does not say where it came from: a list must not fail open.
   if (key.ipAllowList.length > 0 && !isInCidrs(ip ?? '', parseCidrs(key.ipAllowList)))
     return { code: 'IP_NOT_ALLOWED' };
+  if (!(await ipRulesNow(app)).allows(ip ?? '', 'API_KEY', key.keyId)) return { code: 'IP_NOT_ALLOWED' };
   if (!(scopes ?? []).every((scope) => key.scopes.includes(scope))) return { code: 'INSUFFICIENT_SCOPE' };
   const { userId: id, username, email, emailVerified, planCode, expiresAt } = key;
   const user = { id, username, email, emailVerified, planCode };

@@ -74,7 +74,7 @@ export async function createStaff(
       const invitedBy = await requireMayGrant(app, { actor, level });
       const row = { id: newId(), ...identity, level, createdBy: actor.id, createdAt: app.now() };
       const [staff] = await app.db.insert(staffMembers).values(row).returning();
-      await invite(app, { staff: found(staff), invitedBy });
+      await invite(app, { staff: found(staff), invitedBy, requestId: actor.requestId });
       const after = { username: row.username, email: row.email, level };
       await recordAudit(app, { actor, action: 'staff.created', target: { kind: 'staff', id: row.id }, after });
       return found(staff);
@@ -84,11 +84,14 @@ export async function createStaff(
   }
 }
 
-async function invite(app: App, { staff, invitedBy }: { staff: StaffRow; invitedBy: string }): Promise<void> {
+async function invite(
+  app: App,
+  { staff, invitedBy, requestId }: { staff: StaffRow; invitedBy: string; requestId: string | null },
+): Promise<void> {
   const owner = { kind: 'staff', id: staff.id } as const;
   const token = await createEmailToken(app, { purpose: 'INVITATION', owner, email: staff.email });
   const data = { username: staff.username, link: linkTo(app.config, '/accept-invitation', token), invitedBy };
-  await queueLetter(app, { kind: 'INVITATION', to: staff.email, locale: 'en', data });
+  await queueLetter(app, { kind: 'INVITATION', to: staff.email, locale: 'en', requestId, data });
 }
 
 async function lockStaff(app: App, staffId: string): Promise<StaffRow> {
