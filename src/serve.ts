@@ -58,7 +58,13 @@ export async function serve(config: Config, onFirstCredentials: (made: Bootstrap
     await loadSigningKeys(app);
     const server = await createServer(app);
     await server.fastify.listen({ host: config.server.host, port: config.server.port });
-    const jobs = [startFollowSigningKeys(app), startSendLetters(app), startExpireHolds(app), startLinkAuditEvents(app), startSchedule(app)];
+    const jobs = [
+      startFollowSigningKeys(app),
+      startSendLetters(app),
+      startExpireHolds(app),
+      startLinkAuditEvents(app),
+      startSchedule(app),
+    ];
     const url = listenUrl(config, server.fastify.server.address() as AddressInfo);
     return {
       app,

@@ -17,31 +17,68 @@ import { CredentialsResolver } from '../modules/accounts/credentials.resolver.js
 import { ServerResolver } from '../modules/accounts/server.resolver.js';
 import { AdminResolver } from '../modules/admin/admin.resolver.js';
 import { ImpersonationResolver } from '../modules/admin/impersonation.resolver.js';
-import { UserLimitsResolver } from '../modules/admin/user-limits.resolver.js';
 import { UserChangesResolver } from '../modules/admin/user-changes.resolver.js';
+import { UserLimitsResolver } from '../modules/admin/user-limits.resolver.js';
 import { UsersResolver } from '../modules/admin/users.resolver.js';
 import { AuditResolver } from '../modules/audit/audit.resolver.js';
 import { AuthResolver } from '../modules/auth/auth.resolver.js';
 import { SessionsResolver, UserSessionsResolver } from '../modules/auth/sessions.resolver.js';
-import { UserEmailResolver } from '../modules/auth/user-email.resolver.js';
 import { SigningKeysResolver } from '../modules/auth/signing-keys.resolver.js';
+import { UserEmailResolver } from '../modules/auth/user-email.resolver.js';
 import { PlanResolver, ProductResolver, UserPlanResolver } from '../modules/catalog/catalog.resolver.js';
 import { CreditAccountResolver, CreditsResolver, UserCreditsResolver } from '../modules/credits/credits.resolver.js';
-import { MessagesResolver, UserMessagesResolver } from '../modules/messages/messages.resolver.js';
 import { LogsResolver } from '../modules/logs/logs.resolver.js';
+import { MessagesResolver, UserMessagesResolver } from '../modules/messages/messages.resolver.js';
 import { NetworkResolver } from '../modules/network/network.resolver.js';
 import { PrivacyResolver } from '../modules/privacy/privacy.resolver.js';
+import { SecondFactorResolver } from '../modules/second-factor/second-factor.resolver.js';
 import { ServicesResolver } from '../modules/services/services.resolver.js';
 import { TokenValidationResolver, UserLookupResolver } from '../modules/services/token-validation.resolver.js';
+import { StaffResolver } from '../modules/staff/staff.resolver.js';
+import { SupportResolver, UserNotesResolver } from '../modules/staff/support.resolver.js';
 import { SystemResolver } from '../modules/system/system.resolver.js';
 import { UsageResolver, UserUsageResolver } from '../modules/usage/usage.resolver.js';
-import { SecondFactorResolver } from '../modules/second-factor/second-factor.resolver.js';
-import { SupportResolver, UserNotesResolver } from '../modules/staff/support.resolver.js';
-import { StaffResolver } from '../modules/staff/staff.resolver.js';
 import { applyAccess, levelOf } from './access.js';
 import { measureRootFields } from './measure.js';
 
-const RESOLVERS: NonEmptyArray<new () => object> = [AccountsResolver, AuditResolver, LogsResolver, ApiKeysResolver, AuthResolver, CredentialsResolver, ServerResolver, ImpersonationResolver, SessionsResolver, UserSessionsResolver, AdminResolver, CreditAccountResolver, CreditsResolver, UserCreditsResolver, NetworkResolver, PlanResolver, ProductResolver, ServicesResolver, SigningKeysResolver, UserChangesResolver, SystemResolver, TokenValidationResolver, UsageResolver, UserLookupResolver, UserPlanResolver, SecondFactorResolver, StaffResolver, SupportResolver, UserNotesResolver, UserEmailResolver, UsersResolver, UserUsageResolver, MessagesResolver, UserMessagesResolver, PrivacyResolver, UserLimitsResolver];
+const RESOLVERS: NonEmptyArray<new () => object> = [
+  AccountsResolver,
+  AuditResolver,
+  LogsResolver,
+  ApiKeysResolver,
+  AuthResolver,
+  CredentialsResolver,
+  ServerResolver,
+  ImpersonationResolver,
+  SessionsResolver,
+  UserSessionsResolver,
+  AdminResolver,
+  CreditAccountResolver,
+  CreditsResolver,
+  UserCreditsResolver,
+  NetworkResolver,
+  PlanResolver,
+  ProductResolver,
+  ServicesResolver,
+  SigningKeysResolver,
+  UserChangesResolver,
+  SystemResolver,
+  TokenValidationResolver,
+  UsageResolver,
+  UserLookupResolver,
+  UserPlanResolver,
+  SecondFactorResolver,
+  StaffResolver,
+  SupportResolver,
+  UserNotesResolver,
+  UserEmailResolver,
+  UsersResolver,
+  UserUsageResolver,
+  MessagesResolver,
+  UserMessagesResolver,
+  PrivacyResolver,
+  UserLimitsResolver,
+];
 
 const accessDirective = new GraphQLDirective({
   name: 'access',

@@ -62,8 +62,7 @@ function addCommonHooks(server: FastifyInstance, app: App): void {
     // No decompression (G17) and one charset (G16).
     if (encoding) throw Object.assign(new Error('encoding'), { statusCode: 415 });
     const charset = type === 'application/json' ? undefined : /charset="?([^";\s]+)/i.exec(type ?? '')?.[1];
-    if (charset && charset.toLowerCase() !== 'utf-8')
-      throw Object.assign(new Error('charset'), { statusCode: 415 });
+    if (charset && charset.toLowerCase() !== 'utf-8') throw Object.assign(new Error('charset'), { statusCode: 415 });
   });
   addCommonHeaders(server, app.config);
   server.setErrorHandler((error: FastifyError, request, reply) => {

@@ -52,7 +52,11 @@ export function createLimiter(options: LimiterOptions): Limiter {
   const { redisUrl, maxKeys = 100_000, now = () => performance.now(), onShared } = options;
   const takeLocal = createWindows(maxKeys, now);
   if (redisUrl === undefined) {
-    return { take: (key, { windowSeconds }) => takeLocal(key, windowSeconds), isShared: () => undefined, close: async () => {} };
+    return {
+      take: (key, { windowSeconds }) => takeLocal(key, windowSeconds),
+      isShared: () => undefined,
+      close: async () => {},
+    };
   }
   return createSharedLimiter(openRedis(redisUrl), { takeLocal, now, onShared });
 }

@@ -32,7 +32,14 @@ async function invite(app: App, options: { user: UserRow; actor: Actor }): Promi
   const owner = { kind: 'user', id: user.id } as const;
   const token = await createEmailToken(app, { purpose: 'INVITATION', owner, email: user.email });
   const data = { username: user.username, link: linkTo(app.config, '/accept-invitation', token), invitedBy };
-  await queueLetter(app, { kind: 'INVITATION', to: user.email, locale: user.locale, userId: user.id, requestId: actor.requestId, data });
+  await queueLetter(app, {
+    kind: 'INVITATION',
+    to: user.email,
+    locale: user.locale,
+    userId: user.id,
+    requestId: actor.requestId,
+    data,
+  });
 }
 
 /**

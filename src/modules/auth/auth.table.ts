@@ -266,7 +266,10 @@ export const secondFactorChallenges = pgTable(
   (table) => [
     uniqueIndex('second_factor_challenges_hash').on(table.tokenHash),
     index('second_factor_challenges_expires_at').on(table.expiresAt),
-    check('second_factor_challenges_one_owner', sql`num_nonnulls(${table.userId}, ${table.adminId}, ${table.staffId}) = 1`),
+    check(
+      'second_factor_challenges_one_owner',
+      sql`num_nonnulls(${table.userId}, ${table.adminId}, ${table.staffId}) = 1`,
+    ),
   ],
 );
 

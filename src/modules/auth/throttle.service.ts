@@ -92,7 +92,11 @@ function blind(app: App, text: string): string {
 const knownDevice = (owner: string) => `
   select 1 as known from sessions
    where ${owner} = $1 and ip = $2 and user_agent is not distinct from $3::text and created_at > $4::timestamptz limit 1`;
-const KNOWN_DEVICE: Record<TokenKind, string> = { user: knownDevice('user_id'), admin: knownDevice('admin_id'), staff: knownDevice('staff_id') };
+const KNOWN_DEVICE: Record<TokenKind, string> = {
+  user: knownDevice('user_id'),
+  admin: knownDevice('admin_id'),
+  staff: knownDevice('staff_id'),
+};
 
 async function isKnownDevice(
   app: App,

@@ -136,7 +136,13 @@ function toItem(movement: Movement, now: Date): Item {
     // Who and what for: two services, or two operations, never meet in one key.
     scope: `${actor.kind}:${actor.id ?? ''}:${movement.keyedAs ?? operation}`,
     key: idempotencyKey,
-    fingerprint: sha256(JSON.stringify([...(movement.keyedAs ? [operation] : []), ...subject, metadata == null ? null : sorted(metadata)])),
+    fingerprint: sha256(
+      JSON.stringify([
+        ...(movement.keyedAs ? [operation] : []),
+        ...subject,
+        metadata == null ? null : sorted(metadata),
+      ]),
+    ),
     operation,
     id: newId(),
     user_id: userId,

@@ -19,7 +19,9 @@ registerEnumType(TokenValidationCode, {
     SUSPENDED: { description: 'The account is suspended, or the admin or staff member disabled.' },
     MALFORMED: { description: 'Nothing that this server has made.' },
     NOT_FOUND: { description: 'A key or session that is not there (any more).' },
-    INSUFFICIENT_SCOPE: { description: 'The API key lacks one of the scopes asked for, or the admin the second factor that is required.' },
+    INSUFFICIENT_SCOPE: {
+      description: 'The API key lacks one of the scopes asked for, or the admin the second factor that is required.',
+    },
     IP_NOT_ALLOWED: { description: 'The API key is bound to other addresses, or `ip` was not given.' },
   },
 });
