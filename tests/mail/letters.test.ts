@@ -22,6 +22,12 @@ const dataWith = (words: string): LetterData => ({
   API_KEY_CREATED: { username: words, keyName: words },
   INVITATION: { username: words, link, invitedBy: words },
   ACCOUNT_SUSPENDED: { username: words, reason: words },
+  SECOND_FACTOR_ENABLED: { username: words },
+  SECOND_FACTOR_DISABLED: { username: words, when, ip: '203.0.113.7' },
+  BACKUP_CODES_REPLACED: { username: words },
+  ACCOUNT_DELETED: { username: words, when },
+  ACCOUNT_RESTORED: { username: words },
+  ACCOUNT_ERASED: { username: words },
   IMPERSONATED: { username: words, when, reason: words },
 });
 
