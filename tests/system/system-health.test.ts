@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createServer } from '../../src/api/server.js';
+import { newId } from '../../src/core/columns.js';
 import type { App } from '../../src/core/context.js';
 import { createLimiter } from '../../src/core/limiter.js';
 import { packageVersion } from '../../src/core/package-info.js';
+import { startQueue } from '../../src/core/queue.js';
 import { levelOf } from '../../src/core/vitals.js';
 import { MINUTE, requestPasswordReset } from '../auth/operations.js';
 import { createHarness, type Harness } from '../support/harness.js';
@@ -19,7 +21,8 @@ const QUERY = `{ systemHealth { problems checkedAt version uptimeSeconds redis
   database { kind latencyMs connections freeConnections waiting }
   memory { rssBytes limitBytes heapUsedBytes heapLimitBytes level }
   eventLoop { p50Ms p99Ms maxMs } disk { freeBytes totalBytes level }
-  letters { queued dead oldestSeconds } hashing { waiting } } }`;
+  letters { queued dead oldestSeconds } hashing { waiting }
+  jobs { name queued retrying active failed lastCompletedAt lastFailedAt } } }`;
 
 /** The answer of a server over the harness's app with something wrong in it. */
 async function askWith(changes: Partial<App>) {
@@ -46,6 +49,7 @@ describe('systemHealth', () => {
       eventLoop: { p50Ms: expect.any(Number), p99Ms: expect.any(Number), maxMs: expect.any(Number) },
       letters: { queued: 0, dead: 0, oldestSeconds: 0 },
       hashing: { waiting: 0 },
+      jobs: [],
     });
     const { database, memory } = data.systemHealth;
     expect(database.freeConnections).toBeLessThanOrEqual(database.connections);
@@ -95,6 +99,24 @@ describe('systemHealth', () => {
     expect((await askWith(waiting(32))).problems).not.toContain('HASHING');
     const crowded = await askWith(waiting(33));
     expect([crowded.hashing.waiting, crowded.problems.includes('HASHING')]).toEqual([33, true]);
+  });
+
+  it('tells how each job stands once the queue has run, and calls one that was given up a problem', async () => {
+    const job = { name: 'count-stars', cron: '0 0 1 1 *', run: async () => undefined };
+    const queue = await startQueue(h.app, { jobs: [job], timings: { pollSeconds: 15, retrySeconds: 1 } });
+    await queue.stop();
+    const idle = (await h.graphql(QUERY, { token })).data.systemHealth;
+    expect(idle.jobs).toEqual([
+      { name: 'count-stars', queued: 0, retrying: 0, active: 0, failed: 0, lastCompletedAt: null, lastFailedAt: null },
+    ]);
+    expect(idle.problems).not.toContain('JOBS');
+    await h.app.sql.query(
+      `insert into pgboss.job (id, name, state, completed_on, policy) values ($1, 'count-stars', 'failed', now(), 'exclusive')`,
+      [newId()],
+    );
+    const broken = (await h.graphql(QUERY, { token })).data.systemHealth;
+    expect(broken.jobs).toMatchObject([{ failed: 1, lastFailedAt: expect.any(String) }]);
+    expect(broken.problems).toContain('JOBS');
   });
 
   it('is for admins who hold system:read', async () => {

@@ -38,6 +38,7 @@ export const outboxEmails = pgTable(
   (table) => [
     uniqueIndex('outbox_emails_idempotency_key').on(table.idempotencyKey),
     index('outbox_emails_queue').on(table.nextAttemptAt).where(sql`${table.status} = 'QUEUED'`),
+    index('outbox_emails_dead').on(table.createdAt).where(sql`${table.status} = 'DEAD'`),
     index('outbox_emails_recipient').on(sql`lower(${table.recipient})`, table.createdAt),
     index('outbox_emails_ip').on(table.ipHash, table.createdAt).where(sql`${table.ipHash} is not null`),
     index('outbox_emails_request').on(table.requestId).where(sql`${table.requestId} is not null`),

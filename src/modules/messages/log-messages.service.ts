@@ -73,9 +73,8 @@ export async function logMessages(
   const { rows, rejected } = await sealEntries(app, { batch, actor, now });
   const verdict = await laneOf(app).add({
     scope: `${actor.kind}:${actor.id ?? ''}:LOG_MESSAGES`,
-    // A call without a key has one of its own: nobody can send it again.
     key,
-    fingerprint: sha256(JSON.stringify(batch)),
+    fingerprint: key === null ? '' : sha256(JSON.stringify(batch)),
     rows,
     rejected,
     now,

@@ -1,5 +1,6 @@
 import type { App } from '../../core/context.js';
 import { packageVersion } from '../../core/package-info.js';
+import { type JobState, jobStates } from '../../core/queue.js';
 import {
   type Check,
   type DatabaseVitals,
@@ -16,7 +17,16 @@ import {
 } from '../../core/vitals.js';
 import { type OutboxState, readOutboxState } from '../mail/outbox.service.js';
 
-export type Problem = 'DATABASE' | 'MIGRATIONS' | 'EVENT_LOOP' | 'REDIS' | 'MEMORY' | 'DISK' | 'LETTERS' | 'HASHING';
+export type Problem =
+  | 'DATABASE'
+  | 'MIGRATIONS'
+  | 'EVENT_LOOP'
+  | 'REDIS'
+  | 'MEMORY'
+  | 'DISK'
+  | 'LETTERS'
+  | 'HASHING'
+  | 'JOBS';
 
 export interface SystemHealth {
   problems: Problem[];
@@ -30,6 +40,7 @@ export interface SystemHealth {
   disk: (Disk & { level: Level }) | null;
   letters: OutboxState | null;
   hashing: { waiting: number };
+  jobs: JobState[] | null;
 }
 
 const PROBLEM_OF: Record<Check, Problem> = {
@@ -47,7 +58,11 @@ export async function systemHealth(app: App): Promise<SystemHealth> {
   // First by itself: what is measured beside it would be measured, too.
   const latencyMs = await measureLatency(app).catch(() => null);
   const failed = await failedChecks(app);
-  const [disk, letters] = await Promise.all([measureDisk(app), readOutboxState(app).catch(() => null)]);
+  const [disk, letters, jobs] = await Promise.all([
+    measureDisk(app),
+    readOutboxState(app).catch(() => null),
+    jobStates(app).catch(() => null),
+  ]);
   const { free, waiting } = app.database.load();
   const measured = {
     checkedAt: app.now(),
@@ -60,6 +75,7 @@ export async function systemHealth(app: App): Promise<SystemHealth> {
     disk: disk && { ...disk, level: levelOf(1 - disk.freeBytes / disk.totalBytes) },
     letters,
     hashing: { waiting: app.passwords.waiting() },
+    jobs,
   };
   return { ...measured, problems: [...failed.map((check) => PROBLEM_OF[check]), ...problemsOf(measured)] };
 }
@@ -70,14 +86,20 @@ function redisState(app: App): SystemHealth['redis'] {
   return isShared ? 'ANSWERS' : 'SILENT';
 }
 
+/** Given up, and no run since has gone well. */
+function isFailing({ lastFailedAt, lastCompletedAt }: JobState): boolean {
+  return lastFailedAt !== null && (lastCompletedAt === null || lastFailedAt > lastCompletedAt);
+}
+
 function problemsOf(measured: Omit<SystemHealth, 'problems'>): Problem[] {
-  const { redis, memory, disk, letters, hashing } = measured;
+  const { redis, memory, disk, letters, hashing, jobs } = measured;
   const signs: [Problem, boolean][] = [
     ['REDIS', redis === 'SILENT'],
     ['MEMORY', memory.level !== 'OK'],
     ['DISK', disk !== null && disk.level !== 'OK'],
     ['LETTERS', letters !== null && letters.oldestSeconds > LETTER_WAITS_SECONDS],
     ['HASHING', hashing.waiting > MANY_HASHES],
+    ['JOBS', (jobs ?? []).some(isFailing)],
   ];
   return signs.filter(([, isTrue]) => isTrue).map(([problem]) => problem);
 }

@@ -43,6 +43,7 @@ export enum SystemProblem {
   DISK = 'DISK',
   LETTERS = 'LETTERS',
   HASHING = 'HASHING',
+  JOBS = 'JOBS',
 }
 registerEnumType(SystemProblem, {
   name: 'SystemProblem',
@@ -56,6 +57,7 @@ registerEnumType(SystemProblem, {
     DISK: { description: 'More than 80 % of the data directory’s disk.' },
     LETTERS: { description: 'The oldest letter has waited for more than five minutes.' },
     HASHING: { description: 'More than 32 passwords wait for a hash.' },
+    JOBS: { description: 'A job was given up, and no run of it has gone well since.' },
   },
 });
 
@@ -154,6 +156,30 @@ export class HashingHealth {
   waiting!: number;
 }
 
+@ObjectType('JobHealth', { simpleResolvers: true, description: 'A job that runs by the clock, over all instances.' })
+export class JobHealth {
+  @Field(() => String)
+  name!: string;
+
+  @Field(() => Int, { description: 'Waiting to be run, first or again.' })
+  queued!: number;
+
+  @Field(() => Int, { description: 'Of the queued: those that failed before.' })
+  retrying!: number;
+
+  @Field(() => Int)
+  active!: number;
+
+  @Field(() => Int, { description: 'Given up within the last day.' })
+  failed!: number;
+
+  @Field(() => DateTime, { nullable: true })
+  lastCompletedAt!: Date | null;
+
+  @Field(() => DateTime, { nullable: true })
+  lastFailedAt!: Date | null;
+}
+
 @ObjectType('SystemHealth', { simpleResolvers: true, description: 'How the instance that answers is doing.' })
 export class SystemHealth {
   @Field(() => [SystemProblem], { description: 'Empty: all is well.' })
@@ -188,4 +214,10 @@ export class SystemHealth {
 
   @Field(() => HashingHealth)
   hashing!: HashingHealth;
+
+  @Field(() => [JobHealth], {
+    nullable: true,
+    description: 'Empty until the queue was started for the first time. Null: the database did not answer.',
+  })
+  jobs!: JobHealth[] | null;
 }
