@@ -1,6 +1,6 @@
 -- Nobody gives to, spends from or holds of somebody who has left: to every service they do not exist. What was spent
 -- before can still be given back, and taken back, for the books outlive the person. Otherwise as in 0001.
-CREATE OR REPLACE FUNCTION apply_credit_movements(items jsonb, moment timestamptz, waits boolean)
+CREATE OR REPLACE FUNCTION apply_credit_movements(items jsonb, moment timestamptz, patience int)
 RETURNS json
 LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
@@ -58,10 +58,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
   END IF;
 
-  IF waits THEN
-    PERFORM FROM credit_accounts a WHERE a.user_id = ANY (users) ORDER BY a.user_id FOR NO KEY UPDATE;
-  ELSE
+  IF patience = 0 THEN
     PERFORM FROM credit_accounts a WHERE a.user_id = ANY (users) ORDER BY a.user_id FOR NO KEY UPDATE NOWAIT;
+  ELSE
+    PERFORM set_config('lock_timeout', patience::text, true) WHERE patience IS NOT NULL;
+    PERFORM FROM credit_accounts a WHERE a.user_id = ANY (users) ORDER BY a.user_id FOR NO KEY UPDATE;
   END IF;
 
   -- From here on statements see what was committed while the one above waited.

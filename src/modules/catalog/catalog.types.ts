@@ -43,7 +43,7 @@ export class Price {
   interval!: keyof typeof PriceInterval;
 }
 
-@ObjectType('Product', { description: 'What can be bought.' })
+@ObjectType('Product', { simpleResolvers: true, description: 'What can be bought.' })
 export class Product {
   @Field(() => ID)
   id!: string;

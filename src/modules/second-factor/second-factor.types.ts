@@ -3,7 +3,10 @@ import { AdminAuthPayload } from '../admin/admin.types.js';
 import { AuthPayload } from '../auth/auth.types.js';
 import { StaffAuthPayload } from '../staff/staff.types.js';
 
-@ObjectType('TotpEnrollment', { description: 'A secret for an authenticator app. Shown this once.' })
+@ObjectType('TotpEnrollment', {
+  simpleResolvers: true,
+  description: 'A secret for an authenticator app. Shown this once.',
+})
 export class TotpEnrollment {
   @Field(() => String, { description: 'Base32, for typing it.' })
   secret!: string;
@@ -12,7 +15,7 @@ export class TotpEnrollment {
   uri!: string;
 }
 
-@ObjectType('BackupCodesPayload')
+@ObjectType('BackupCodesPayload', { simpleResolvers: true })
 export class BackupCodesPayload {
   @Field(() => [String], { description: 'Each works once. Shown this once: keep them offline.' })
   backupCodes!: string[];
