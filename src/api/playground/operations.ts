@@ -787,6 +787,73 @@ mutation CreateAdmin($input: CreateAdminInput!) {
       variables: { input: { username: 'grace', email: 'grace@example.com', permissions: ['users:read'] } },
     },
     {
+      name: 'CreateUser',
+      about: 'A person, who gets an invitation.',
+      query: `# A new person, who sets a password with
+# the invitation that is mailed.
+mutation CreateUser($input: CreateUserInput!) {
+  createUser(input: $input) {
+    user { id username email emailVerified }
+  }
+}`,
+      variables: { input: { username: 'mary', email: 'mary@example.com' } },
+    },
+    {
+      name: 'CreateProduct',
+      about: 'Something to buy.',
+      query: `# Puts something new on sale.
+mutation CreateProduct($input: CreateProductInput!) {
+  createProduct(input: $input) {
+    product { id code prices { currency amountMinor interval } }
+  }
+}`,
+      variables: {
+        input: {
+          code: 'credits-100',
+          name: 'A hundred credits',
+          kind: 'CREDIT_PACK',
+          creditsGranted: 100,
+          prices: [{ currency: 'EUR', amountMinor: 999, interval: 'ONCE' }],
+        },
+      },
+    },
+    {
+      name: 'CreatePlan',
+      about: 'What people may use.',
+      query: `# A new plan; null means no limit.
+mutation CreatePlan($input: CreatePlanInput!) {
+  createPlan(input: $input) {
+    plan { code name conversationsPerDay messagesPerDay monthlyCredits }
+  }
+}`,
+      variables: { input: { code: 'pro', name: 'Pro', conversationsPerDay: 200, monthlyCredits: 1000 } },
+    },
+    {
+      name: 'AddIpRule',
+      about: 'Who may come from where.',
+      query: `# Counts at once, everywhere. Refused when it
+# would shut you out.
+mutation AddIpRule($input: AddIpRuleInput!) {
+  addIpRule(input: $input) {
+    ipRule { id action scope cidr note }
+  }
+}`,
+      variables: { input: { action: 'DENY', scope: 'EVERYTHING', cidr: '203.0.113.0/24', note: 'an example' } },
+    },
+    {
+      name: 'RotateSigningKey',
+      about: 'The next key signs from now on.',
+      query: `# Tokens that are out stay good. With
+# immediately: true they are refused at once.
+mutation RotateSigningKey($input: RotateSigningKeyInput) {
+  rotateSigningKey(input: $input) {
+    current { kid state createdAt }
+    next { kid state createdAt }
+  }
+}`,
+      variables: { input: { immediately: false } },
+    },
+    {
       name: 'LedgerHealth',
       about: 'Proves the books.',
       query: `# Proves that balances are the sums of
