@@ -305,8 +305,7 @@ describe('at the same time', () => {
     const challenges: string[] = [];
     for (let made = 0; made < 20; made += 1) challenges.push(await challengeOf(of));
     const answers = await Promise.all(challenges.map((challenge) => complete(challenge, of.now())));
-    expect(codesOf(answers).filter((code) => code === 'ok')).toHaveLength(1);
-    expect(new Set(codesOf(answers))).toEqual(new Set(['INVALID_CREDENTIALS', 'ok']));
+    expect(codesOf(answers)).toEqual([...Array(19).fill('INVALID_CREDENTIALS'), 'ok']);
   });
 
   it('one backup code used by twenty opens one session', async () => {
@@ -314,7 +313,7 @@ describe('at the same time', () => {
     const challenges: string[] = [];
     for (let made = 0; made < 20; made += 1) challenges.push(await challengeOf(of));
     const answers = await Promise.all(challenges.map((challenge) => complete(challenge, of.first)));
-    expect(codesOf(answers).filter((code) => code === 'ok')).toHaveLength(1);
+    expect(codesOf(answers)).toEqual([...Array(19).fill('INVALID_CREDENTIALS'), 'ok']);
   });
 
   it('one challenge answered by twenty with different backup codes and the right one opens one session', async () => {
