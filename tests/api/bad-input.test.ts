@@ -38,6 +38,8 @@ const BAD_TEXTS: Record<string, string> = {
   'someone else’s id': '01890000-0000-7000-8000-000000000000',
   'an id in another form': '{01890000-0000-7000-8000-000000000000}',
   'a malformed cursor': 'bm90IGEgY3Vyc29y',
+  'the year 0': '0000-01-01T00:00:00Z',
+  'a year beyond four digits': '+123456-01-01T00:00:00Z',
   __proto__: '__proto__',
 };
 const WRONG_VALUES: Record<string, unknown> = {
