@@ -98,11 +98,9 @@ function wrap(client: PGlite, lock: DataDirectoryLock | undefined): Database {
   const guard = createTransactionGuard();
   const gate = new Gate(WAIT);
   const outer = outerClient(client, guard, gate);
-  const sql: Sql = {
-    async query<Row>(text: string, params: readonly unknown[]) {
-      return (await outer.query<Row>(text, [...params])).rows;
-    },
-  };
+  const query: Sql['query'] = async <Row>(text: string, params: readonly unknown[]) =>
+    (await outer.query<Row>(text, [...params])).rows;
+  const sql: Sql = { query, write: query };
   return {
     kind: 'pglite',
     // Drizzle calls `query` and `transaction` of its client, nothing else.
@@ -141,11 +139,10 @@ function outerClient(client: PGlite, guard: TransactionGuard, gate: Gate): Pick<
 }
 
 function sessionOf(tx: Transaction): Sql {
-  return {
-    async query<Row>(text: string, params: readonly unknown[]) {
-      if (params.length > 0) return (await tx.query<Row>(text, [...params])).rows;
-      const results = await tx.exec(text);
-      return (results.at(-1)?.rows ?? []) as Row[];
-    },
+  const query: Sql['query'] = async <Row>(text: string, params: readonly unknown[]) => {
+    if (params.length > 0) return (await tx.query<Row>(text, [...params])).rows;
+    const results = await tx.exec(text);
+    return (results.at(-1)?.rows ?? []) as Row[];
   };
+  return { query, write: query };
 }

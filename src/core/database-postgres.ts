@@ -15,13 +15,19 @@ interface Surroundings {
   readonly timings?: PostgresTimings;
 }
 
-/** Small, because a few busy connections answer short statements faster than many (PERFORMANCE 1). */
-const PREPARED_CONNECTIONS = 2;
 const LISTENING_CONNECTIONS = 1;
 
+/** Few, because a few busy connections answer short statements faster than many (PERFORMANCE 1). */
+function shareOut(connections: number): { readers: number; writers: number; pool: number } {
+  const readers = connections < 6 ? 1 : 2;
+  const writers = connections < 8 ? 1 : 2;
+  return { readers, writers, pool: Math.max(1, connections - readers - writers - LISTENING_CONNECTIONS) };
+}
+
 /**
- * PostgreSQL through postgres.js. Two clients: Drizzle changes the parsers of the one it is given (PERFORMANCE 5), so
- * the prepared lane has its own. Listening takes one more connection, and all together stay within `connections`.
+ * PostgreSQL through postgres.js. Drizzle changes the parsers of the client it is given (PERFORMANCE 5), so the prepared
+ * lanes have their own: one for reading, and one for what commits, which readers must not wait for. Listening takes
+ * one more connection, and all together stay within `connections`.
  *
  * Behind pgbouncer: session mode. Transaction mode refuses the session's limits at connecting (unless they are in
  * `ignore_startup_parameters`, and then they do not hold), and does not deliver notifications.
@@ -32,18 +38,19 @@ export async function openPostgres(
 ): Promise<Database> {
   await waitForServer(config.url, { log, timings });
   const guard = createTransactionGuard();
-  const poolSize = Math.max(1, config.connections - PREPARED_CONNECTIONS - LISTENING_CONNECTIONS);
-  const pool = createPool(config.url, { size: poolSize, timings, guard });
-  const lane = new Lane(() => postgres(config.url, { ...clientOptions(timings), max: PREPARED_CONNECTIONS }), {
-    timings,
-    others: 'drop',
-  });
+  const shares = shareOut(config.connections);
+  const pool = createPool(config.url, { size: shares.pool, timings, guard });
+  const createLane = (max: number) =>
+    new Lane(() => postgres(config.url, { ...clientOptions(timings), max }), { timings, others: 'drop' });
+  const lanes = { readers: createLane(shares.readers), writers: createLane(shares.writers) };
   const listener = new PostgresListener(config.url, { timings, log });
+  async function prepared<Row>(lane: Lane, text: string, params: readonly unknown[]): Promise<Row[]> {
+    guard.requireOutside();
+    return (await lane.prepared(text, params.map(writeParameter))) as unknown[] as Row[];
+  }
   const sql: Sql = {
-    async query<Row>(text: string, params: readonly unknown[]) {
-      guard.requireOutside();
-      return (await lane.prepared(text, params.map(writeParameter))) as unknown[] as Row[];
-    },
+    query: (text, params) => prepared(lanes.readers, text, params),
+    write: (text, params) => prepared(lanes.writers, text, params),
   };
   return {
     kind: 'postgres',
@@ -55,7 +62,7 @@ export async function openPostgres(
     isReady: () => answersWithin(timings.queue, () => sql.query('select 1', [])),
     alone: (work) => runAlone(config.url, timings, work),
     async close() {
-      await Promise.all([listener.close(), lane.close(), pool.close()]);
+      await Promise.all([listener.close(), lanes.readers.close(), lanes.writers.close(), pool.close()]);
     },
   };
 }
@@ -73,7 +80,8 @@ async function runAlone<T>(url: string, timings: PostgresTimings, work: (sql: Sq
       await tx.unsafe('select pg_advisory_xact_lock($1)', [ALONE_LOCK]);
       // From here on a table that is in use is waited for; its users' statements end after five seconds.
       await tx.unsafe(`set local lock_timeout = ${2 * timings.statement}`);
-      return { value: await work({ query: (text, params) => queryOn(tx, text, params) }) };
+      const query: Sql['query'] = (text, params) => queryOn(tx, text, params);
+      return { value: await work({ query, write: query }) };
     });
     return (result as { value: T }).value;
   } finally {

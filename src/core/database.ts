@@ -14,6 +14,8 @@ export type Db = PgDatabase<PgQueryResultHKT, Record<string, never>>;
  */
 export interface Sql {
   query<Row>(text: string, params: readonly unknown[]): Promise<Row[]>;
+  /** The same for statements that write: on connections of their own, since a commit holds up whoever stands behind. */
+  write<Row>(text: string, params: readonly unknown[]): Promise<Row[]>;
 }
 
 export interface Database {
@@ -61,10 +63,9 @@ export async function openDatabase(config: Config['database'], log: Logger): Pro
   return (await import('./database-pglite.js')).openPglite(config);
 }
 
-const REFUSING_SQL: Sql = {
-  query: () =>
-    Promise.reject(new Error('The prepared lane is not part of the transaction: use app.db inside transact.')),
-};
+const refuse = () =>
+  Promise.reject(new Error('The prepared lane is not part of the transaction: use app.db inside transact.'));
+const REFUSING_SQL: Sql = { query: refuse, write: refuse };
 
 const MAX_RETRIES = 3;
 

@@ -32,7 +32,7 @@ let app: App;
 beforeEach(async () => {
   config = (await createTestDatabase()) as typeof config;
   proxy = await createTcpProxy(config.url);
-  database = await openPostgres({ ...config, url: proxy.url, connections: 6 }, { log: silentLog, timings: QUICK });
+  database = await openPostgres({ ...config, url: proxy.url, connections: 7 }, { log: silentLog, timings: QUICK });
   app = { db: database.db, sql: database.sql } as App;
 });
 

@@ -51,10 +51,13 @@ test('refuses the outer drizzle handle inside a transaction at once, and rolls b
 });
 
 test('refuses the prepared lane inside a transaction, the outer one and the one handed in', async () => {
-  expect(await failure(transact(app, () => app.sql.query('select 1', [])))).toContain(OUTER);
-  expect(await failure(transact(app, (inner) => inner.sql.query('select 1', [])))).toContain(
-    'not part of the transaction',
-  );
+  for (const lane of ['query', 'write'] as const) {
+    const outside = await failure(transact(app, () => app.sql[lane]('select 1', [])));
+    expect(outside).toContain(OUTER);
+    expect(await failure(transact(app, (inner) => inner.sql[lane]('select 1', [])))).toContain(
+      'not part of the transaction',
+    );
+  }
 });
 
 test('refuses a transaction of its own inside a transaction', async () => {

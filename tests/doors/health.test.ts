@@ -72,6 +72,7 @@ describe('readiness', () => {
       ...harness.app.database,
       isReady: async () => true,
       sql: {
+        ...sql,
         async query<Row>(text: string, params: readonly unknown[]) {
           const rows = await sql.query<Row>(text, params);
           return text.includes('hash') ? rows.slice(0, -1) : rows;
@@ -90,6 +91,7 @@ describe('readiness', () => {
       ...harness.app.database,
       isReady: async () => true,
       sql: {
+        ...sql,
         async query<Row>(text: string, params: readonly unknown[]) {
           const rows = await sql.query<Row>(text, params);
           return text.includes('hash')

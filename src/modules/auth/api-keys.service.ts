@@ -64,7 +64,7 @@ function noteUse(app: App, row: LookupRow): void {
   if (beingNoted.has(row.key_id)) return;
   beingNoted.add(row.key_id);
   app.database.sql
-    .query(NOTE, [row.key_id, now])
+    .write(NOTE, [row.key_id, now])
     .catch((error: unknown) => app.log.warn({ err: error }, 'the use of an API key could not be noted'))
     .finally(() => beingNoted.delete(row.key_id));
 }

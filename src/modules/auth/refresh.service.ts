@@ -77,7 +77,7 @@ const LOCKED = /^(?:55P03|40P01)$/;
 
 /**
  * Equal tokens are one rotation; null says that there is nothing to rotate. Nobody waits for locks here, because
- * session look-ups stand in line behind this lane.
+ * everybody else who writes stands in line behind this lane.
  */
 async function rotateTogether({ sql }: Database, rotations: Rotation[]): Promise<Outcome[]> {
   const firsts = new Map<string, Rotation>();
@@ -94,7 +94,7 @@ async function rotateTogether({ sql }: Database, rotations: Rotation[]): Promise
 
 async function rotate(sql: Sql, rotations: readonly Rotation[]): Promise<Map<string, RotatedRow>> {
   const column = (read: (rotation: Rotation) => string | null) => rotations.map(read);
-  const rows = await sql.query<RotatedRow>(ROTATE, [
+  const rows = await sql.write<RotatedRow>(ROTATE, [
     column(({ sessionId }) => sessionId),
     column(({ oldHash }) => oldHash),
     column(({ newHash }) => newHash),

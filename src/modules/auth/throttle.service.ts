@@ -132,7 +132,7 @@ export async function beginAttempt(
     : `typed:${blind(app, `${credential} ${typed.normalize('NFKC').toLowerCase()}`)}`;
   const known = account && (await isKnownDevice(app, { account, actor }));
   const key = known ? `${base}:known:${blind(app, `${actor.ip} ${actor.userAgent}`)}` : base;
-  const counted = found((await app.sql.query<CountedRow>(COUNT, [network, key, now]))[0]);
+  const counted = found((await app.sql.write<CountedRow>(COUNT, [network, key, now]))[0]);
   if (counted.network_failures > PER_NETWORK_A_MINUTE) {
     const retryAfterSeconds = Math.max(1, Math.ceil((counted.first_at.getTime() + 60_000 - now.getTime()) / 1000));
     app.metrics.limiterRefusals.add('throttle');
@@ -142,11 +142,11 @@ export async function beginAttempt(
   return {
     allowed: failures !== null,
     async succeeded() {
-      await app.sql.query(START_OVER, [network, [base, key]]);
+      await app.sql.write(START_OVER, [network, [base, key]]);
     },
     async withdraw() {
-      if (failures !== null) await app.sql.query(GIVE_BACK_ACCOUNT, [key, failures]);
-      await app.sql.query(GIVE_BACK_NETWORK, [network]);
+      if (failures !== null) await app.sql.write(GIVE_BACK_ACCOUNT, [key, failures]);
+      await app.sql.write(GIVE_BACK_NETWORK, [network]);
     },
   };
 }

@@ -218,7 +218,7 @@ const TRIES = 3;
 const PATIENCE_MS = 500;
 
 /**
- * First without waiting for locks, because session look-ups stand in line behind this lane; then on a connection of
+ * First without waiting for locks, because whoever else writes stands in line behind this lane; then on a connection of
  * the pool. One item that the database cannot take, or whose account stays locked, fails the whole call: it is found
  * by applying one by one.
  */
@@ -254,7 +254,7 @@ async function applyOneByOne(database: Database, batch: readonly Waiting[]): Pro
 const APPLY = 'select apply_credit_movements($1::text::jsonb, $2::timestamptz, $3::int)::text as verdicts';
 
 async function applyOnLane(database: Database, { items, now, patience }: Call): Promise<Verdict[]> {
-  return verdictsOf(await database.sql.query<{ verdicts: string }>(APPLY, [numbered(items), now, patience]));
+  return verdictsOf(await database.sql.write<{ verdicts: string }>(APPLY, [numbered(items), now, patience]));
 }
 
 async function applyOn(db: App['db'], { items, now, patience }: Call): Promise<Verdict[]> {

@@ -63,7 +63,7 @@ function noteUse(app: App, row: LookupRow): void {
   marks.set(app.database, marked);
   if (now - (marked.get(row.key_id) ?? 0) < NOTE_EVERY_MS) return;
   marked.set(row.key_id, now);
-  app.database.sql.query(NOTE, [row.key_id, new Date(now)]).catch((error: unknown) => {
+  app.database.sql.write(NOTE, [row.key_id, new Date(now)]).catch((error: unknown) => {
     app.log.debug({ err: error }, 'the last use of a service key was not written');
   });
 }

@@ -139,7 +139,7 @@ export async function consumeConversation(
   const scope = `${actor.kind}:${actor.id ?? ''}:CONSUME_CONVERSATION`;
   const fingerprint = sha256(userId);
   const params = [app.now(), [userId], scope, key, fingerprint];
-  const [row] = await onceMore(() => app.sql.query<TakeRow>(TAKE, params));
+  const [row] = await onceMore(() => app.sql.write<TakeRow>(TAKE, params));
   return toConsumed(found(row), fingerprint);
 }
 
