@@ -126,7 +126,7 @@ function sqlFor(database: Database): BossDatabase {
       const script = SCRIPT.exec(text)?.[1];
       if (script !== undefined) return { rows: await database.alone((sql) => sql.query(script, [])) };
       return {
-        rows: await database.sql.query(
+        rows: await database.sql.write(
           text,
           values.map((value) => value ?? null),
         ),

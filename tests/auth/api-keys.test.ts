@@ -237,7 +237,7 @@ describe('what a key may read', () => {
   it('notes when it was last used, at most once a minute', async () => {
     const person = await h.person();
     const { id, key } = await made(person);
-    const query = vi.spyOn(h.app.database.sql, 'query');
+    const query = vi.spyOn(h.app.database.sql, 'write');
     const writes = () => query.mock.calls.filter(([text]) => text.includes('set last_used_at')).length;
     await Promise.all(Array.from({ length: 10 }, () => me(key)));
     expect(writes()).toBe(1);

@@ -85,7 +85,7 @@ export async function findSealingKeys(app: App, userIds: readonly string[]): Pro
   const lacking = rows.filter((row) => (row.created_at?.getTime() ?? 0) < oldest);
   if (lacking.length > 0) {
     const made = lacking.map((row) => makeKey(app, { userId: row.user_id, generation: (row.generation ?? 0) + 1 }));
-    await app.database.sql.query(MAKE, [JSON.stringify(made)]);
+    await app.database.sql.write(MAKE, [JSON.stringify(made)]);
     // Another may have been quicker: the one that is stored counts.
     rows = await newest();
   }
