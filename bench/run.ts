@@ -1,6 +1,7 @@
 // `npm run bench`: the rows of the README's table, each beside its baseline. See --help.
 import { parseArgs } from 'node:util';
 import { useCredits } from './rows/credits.ts';
+import { growth } from './rows/growth.ts';
 import { ledger } from './rows/ledger.ts';
 import { limiter } from './rows/limiter.ts';
 import { memory } from './rows/memory.ts';
@@ -26,6 +27,7 @@ const ROWS: readonly Row[] = [
   limiter,
   start,
   memory,
+  growth,
 ];
 
 const HELP = `Usage: npm run bench -- [options]
@@ -37,7 +39,7 @@ Only ratios within one run mean something; the machine is shared by server, base
   --seconds n    of each turn (default 3)
   --turns n      of each side (default 3)
   --connections n  requests under way at once (default 64)
-  --large        also the rows that fill tables with a million rows (PostgreSQL)
+  --large n      also growth: n more people and sessions in the tables, say 1000000 (PostgreSQL; takes minutes)
   --help
 
 DATABASE_URL chooses PostgreSQL (a database is created beside the one named, and dropped); without it, PGlite.
@@ -49,7 +51,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '3' },
     turns: { type: 'string', default: '3' },
     connections: { type: 'string', default: '64' },
-    large: { type: 'boolean', default: false },
+    large: { type: 'string', default: '0' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -80,7 +82,7 @@ async function main(): Promise<void> {
   const surroundings = {
     effort: { seconds: Number(values.seconds), turns: Number(values.turns), connections: Number(values.connections) },
     world: () => (made ??= createWorld(serverUrl)),
-    large: values.large,
+    large: Number(values.large),
     serverUrl,
   };
   console.log(

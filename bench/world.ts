@@ -42,6 +42,7 @@ function productEnv(directory: string, databaseUrl: string | undefined): Record<
     PORT: '0',
     PUBLIC_URL: 'https://bench.example.com',
     MAIL_TRANSPORT: 'mailbox',
+    ADMIN_PASSWORD: PASSWORD,
     DATA_DIR: directory,
     ENCRYPTION_KEY: randomBytes(32).toString('base64'),
     ACCESS_TOKEN_TTL: '3600',

@@ -21,7 +21,7 @@ export const memory: Row = {
       };
       const run = (requests: number) =>
         load({ url: server.url, connections: effort.connections, seconds: 600, requests, script });
-      const requests = large ? 1_000_000 : 100_000;
+      const requests = large > 0 ? 1_000_000 : 100_000;
       // The heap finds its size under the first load; what counts is what comes after.
       await run(requests / 5);
       const warm = server.residentMb();

@@ -20,8 +20,8 @@ export interface Surroundings {
   readonly effort: Effort;
   /** Made when the first row asks for it. */
   world(): Promise<World>;
-  /** Whether rows that fill tables with a million rows may run. */
-  readonly large: boolean;
+  /** How many rows the rows about growth add; none: they are left out. */
+  readonly large: number;
   readonly serverUrl: string | undefined;
 }
 

@@ -32,7 +32,7 @@ function rotating(requests: readonly Buffer[], connections: number): Side['scrip
   };
 }
 
-const tokenRequests = (world: World, path: string) =>
+export const tokenRequests = (world: World, path: string) =>
   world.people.map(({ accessToken: token }) =>
     post(path, { query: ONE, variables: { token } }, { 'x-api-key': world.serviceKey }),
   );
