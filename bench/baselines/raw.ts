@@ -1,8 +1,8 @@
 // What the hot paths cost at least: the same statements and the same token check on bare node:http, without GraphQL,
 // guards, limits, context, request ids or security headers. Look-ups of one turn share a statement and movements that
 // wait share a commit, like the product's.
-import { createHash, createHmac, randomBytes, randomUUID } from 'node:crypto';
-import { hash, verify } from '@node-rs/argon2';
+import { createHmac, createSecretKey, hash, randomBytes, randomUUID } from 'node:crypto';
+import { hash as hashPassword, verify } from '@node-rs/argon2';
 import { createLocalJWKSet, generateKeyPair, type JSONWebKeySet, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { type Body, listen } from './listen.ts';
 import { batched, openRawSql } from './raw-sql.ts';
@@ -131,9 +131,9 @@ const rotate = together(async (items: { id: string; from: string; to: string }[]
   return items.map(({ id }) => byId.get(id));
 });
 
-const hashOf = (text: string) => createHash('sha256').update(text).digest('hex');
+const hashOf = (text: string) => hash('sha256', text, 'hex');
 const { privateKey } = await generateKeyPair('EdDSA');
-const chainKey = randomBytes(32);
+const chainKey = createSecretKey(randomBytes(32));
 
 /** A chain of tokens like the product's: each names its session, and the next is an HMAC of it. */
 async function refresh(token: string) {
@@ -192,7 +192,7 @@ const settings = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 let stored: Promise<string> | undefined;
 
 async function signIn(password: string) {
-  stored ??= hash(password, settings);
+  stored ??= hashPassword(password, settings);
   return { ok: await verify(await stored, password) };
 }
 

@@ -2,6 +2,7 @@ import {
   createCipheriv,
   createDecipheriv,
   createHmac,
+  createSecretKey,
   hash,
   hkdfSync,
   randomBytes,
@@ -152,8 +153,9 @@ export interface RefreshTokens {
 }
 
 export function createRefreshTokens(secrets: Secrets): RefreshTokens {
-  const tagKey = secrets.derive('refresh-tag');
-  const chainKey = secrets.derive('refresh-chain');
+  // As key objects: with bytes, Node.js spends six times the HMAC itself on finding out what it was given.
+  const tagKey = createSecretKey(secrets.derive('refresh-tag'));
+  const chainKey = createSecretKey(secrets.derive('refresh-chain'));
   const length = REFRESH_PREFIX.length + Math.ceil(((ID_BYTES + SECRET_BYTES + TAG_BYTES) * 4) / 3);
   const tagOf = (bytes: Buffer) => createHmac('sha256', tagKey).update(bytes).digest().subarray(0, TAG_BYTES);
   const write = (id: Buffer, secret: Buffer) => {
