@@ -904,15 +904,6 @@ query SystemHealth {
   }
 }`,
     },
-    {
-      name: 'AdminMe',
-      about: 'Who I am and what I may.',
-      query: `# Who is signed in, and what they may
-# do.
-query AdminMe {
-  adminMe { id username permissions }
-}`,
-    },
   ],
 };
 
