@@ -12,7 +12,7 @@ const lines: string[] = [];
 beforeEach(async () => {
   lines.length = 0;
   const destination = { write: (line: string) => void lines.push(line) };
-  const log = createLogger({ level: 'info', pretty: false }, { destination });
+  const log = createLogger({ level: 'warn', pretty: false }, { destination });
   harness = await createHarness({ overrides: { log } });
 });
 
