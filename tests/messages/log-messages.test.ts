@@ -56,6 +56,23 @@ describe('logMessages', () => {
     expect(JSON.stringify(row)).not.toContain('otters');
   });
 
+  it.each(['null', 'NULL', ' ', '"', '\\\\', '{a,b}', 'a","b', "it's", 'a\nb\tc', 'größe 🦦', '\\"}'])(
+    'keeps the names %j as they came',
+    async (name) => {
+      const person = await h.person();
+      const entry = exchange(person.id, name, { conversationId: name, model: name });
+      const without = exchange(person.id, name, { conversationId: null, occurredAt: h.app.now().toISOString() });
+      expect(await logged({ batch: [entry, without] })).toMatchObject({ accepted: 2 });
+      const { nodes } = await myMessages(person.token);
+      expect(nodes).toEqual(
+        expect.arrayContaining([
+          expect.objectContaining({ conversationId: name, model: name }),
+          expect.objectContaining({ conversationId: null, messages: without.messages }),
+        ]),
+      );
+    },
+  );
+
   it('seals the same words differently each time, and for one row only', async () => {
     const person = await h.person();
     await logged({ batch: [exchange(person.id), exchange(person.id)] });

@@ -270,11 +270,18 @@ async function writeAlone(database: Database, call: LogCall): Promise<Verdict | 
 
 const asError = (error: unknown) => (error instanceof Error ? error : new Error(String(error)));
 
+/** PostgreSQL's form of an array, which costs both sides less than JSON. Texts of others have to be `quoted`. */
+const columnOf = (values: readonly (string | number | null)[]) =>
+  `{${values.map((value) => value ?? 'null').join(',')}}`;
+
+const quoted = (text: string | null | undefined) =>
+  text == null ? null : `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+
 // One statement, and so one commit. The people are locked, in one order, against being deleted before it: who was
 // deleted first is looked at again and found gone. The day is the one where the person is, at the time it happened.
 function writing(calls: readonly LogCall[]) {
   const heads = calls.map(({ scope, key, fingerprint, rejected }, n) => ({ n, scope, key, fingerprint, rejected }));
-  const rows = calls.flatMap((call, n) => call.rows.map((row) => ({ n, ...row })));
+  const rows = calls.flatMap((call) => call.rows);
   const people = [...new Set(rows.map((row) => row.user_id))];
   const now = sql`${calls.at(-1)?.now.toISOString()}::timestamptz`;
   return sql`
@@ -293,9 +300,20 @@ function writing(calls: readonly LogCall[]) {
   ),
   entries as materialized (
     select e.*, p.time_zone
-      from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
-        as e (n int, "index" int, id uuid, user_id uuid, service_id uuid, conversation_id text, model text,
-              sealed_content text, input_tokens int, output_tokens int, message_count int, occurred_at timestamptz)
+      from unnest(${columnOf(calls.flatMap((call, n) => call.rows.map(() => n)))}::text::int[],
+                  ${columnOf(rows.map((row) => row.index))}::text::int[],
+                  ${columnOf(rows.map((row) => row.id))}::text::uuid[],
+                  ${columnOf(rows.map((row) => row.user_id))}::text::uuid[],
+                  ${columnOf(rows.map((row) => row.service_id))}::text::uuid[],
+                  ${columnOf(rows.map((row) => quoted(row.conversation_id)))}::text::text[],
+                  ${columnOf(rows.map((row) => quoted(row.model)))}::text::text[],
+                  ${columnOf(rows.map((row) => row.sealed_content))}::text::text[],
+                  ${columnOf(rows.map((row) => row.input_tokens))}::text::int[],
+                  ${columnOf(rows.map((row) => row.output_tokens))}::text::int[],
+                  ${columnOf(rows.map((row) => row.message_count))}::text::int[],
+                  ${columnOf(rows.map((row) => row.occurred_at.toISOString()))}::text::timestamptz[])
+        as e (n, "index", id, user_id, service_id, conversation_id, model, sealed_content, input_tokens, output_tokens,
+              message_count, occurred_at)
       left join people p on p.id = e.user_id
      where not exists (select from known where known.n = e.n)
   ),
