@@ -40,10 +40,10 @@ export interface LimiterOptions {
   readonly now?: () => number;
   /** Told when Redis stops answering (false) and answers again (true). */
   readonly onShared?: (shared: boolean) => void;
+  /** How long a command may take before the answer comes from memory (a hung Redis must not hang sign-in). */
+  readonly commandTimeoutMs?: number;
 }
 
-/** How long a command may take before the answer comes from memory (a hung Redis must not hang sign-in). */
-const COMMAND_TIMEOUT_MS = 100;
 /** After a failure every call is answered from memory at once, but for one a second that tries Redis again. */
 const RETRY_MS = 1_000;
 
@@ -58,7 +58,7 @@ export function createLimiter(options: LimiterOptions): Limiter {
       close: async () => {},
     };
   }
-  return createSharedLimiter(openRedis(redisUrl), { takeLocal, now, onShared });
+  return createSharedLimiter(openRedis(redisUrl, options.commandTimeoutMs ?? 100), { takeLocal, now, onShared });
 }
 
 /** Longer keys are hashed, so that nobody fills the memory with what he sends. */
@@ -149,10 +149,10 @@ interface SharedWindows {
 }
 
 /** Both libraries are loaded only where Redis is used: they cost a tenth of a second of start-up. */
-async function openRedis(url: string): Promise<SharedWindows> {
+async function openRedis(url: string, commandTimeout: number): Promise<SharedWindows> {
   const [{ Redis }, { RateLimiterRedis }] = await Promise.all([import('ioredis'), import('rate-limiter-flexible')]);
   const client = new Redis(url, {
-    commandTimeout: COMMAND_TIMEOUT_MS,
+    commandTimeout,
     connectTimeout: 2_000,
     // A peer that takes commands and answers none is dead; without this the socket would be kept for ever.
     socketTimeout: 5_000,
