@@ -1,10 +1,13 @@
 // `npm run bench`: the rows of the README's table, each beside its baseline. See --help.
 import { parseArgs } from 'node:util';
+import { audit } from './rows/audit.ts';
+import { consumeConversation } from './rows/conversations.ts';
 import { useCredits } from './rows/credits.ts';
 import { growth } from './rows/growth.ts';
 import { ledger } from './rows/ledger.ts';
 import { limiter } from './rows/limiter.ts';
 import { memory } from './rows/memory.ts';
+import { logMessages } from './rows/messages.ts';
 import { refreshToken } from './rows/refresh.ts';
 import type { Result, Row, Target } from './rows/row.ts';
 import { crowded, signIn } from './rows/sign-in.ts';
@@ -20,6 +23,9 @@ const ROWS: readonly Row[] = [
   aliases,
   useCredits,
   ledger,
+  consumeConversation,
+  logMessages,
+  audit,
   refreshToken,
   signIn,
   crowded,

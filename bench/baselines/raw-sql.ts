@@ -1,3 +1,4 @@
+import { finished } from 'node:stream/promises';
 import { PGlite } from '@electric-sql/pglite';
 import postgres from 'postgres';
 
@@ -15,6 +16,21 @@ export async function openRawSql(): Promise<Query> {
   const client = postgres(DATABASE_URL, { max: 2, fetch_types: false, connection: { TimeZone: 'UTC' } });
   const write = (value: unknown) => (Array.isArray(value) ? `{${value.join(',')}}` : value);
   return (text, params) => client.unsafe(text, params.map(write) as string[], { prepare: true });
+}
+
+/** COPY on one connection, one after the other: postgres.js sends what comes meanwhile into the text. PostgreSQL only. */
+export function openRawCopy(statement: string): (text: string) => Promise<void> {
+  const client = postgres(process.env.DATABASE_URL ?? '', { max: 1, fetch_types: false });
+  const copy = async (text: string) => {
+    const target = await client.unsafe(statement).writable();
+    target.end(text);
+    await finished(target);
+  };
+  let last: Promise<void> = Promise.resolve();
+  return (text) => {
+    last = last.then(() => copy(text));
+    return last;
+  };
 }
 
 /** Look-ups of one turn of the event loop in one statement with `= any($1)`; `key` names the column. */

@@ -1,11 +1,11 @@
 // What the hot paths cost at least: the same statements and the same token check on bare node:http, without GraphQL,
 // guards, limits, context, request ids or security headers. Look-ups of one turn share a statement and movements that
 // wait share a commit, like the product's.
-import { createHmac, createSecretKey, hash, randomBytes, randomUUID } from 'node:crypto';
+import { createCipheriv, createHmac, createSecretKey, hash, randomBytes, randomUUID } from 'node:crypto';
 import { hash as hashPassword, verify } from '@node-rs/argon2';
 import { createLocalJWKSet, generateKeyPair, type JSONWebKeySet, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { type Body, listen } from './listen.ts';
-import { batched, openRawSql } from './raw-sql.ts';
+import { batched, openRawCopy, openRawSql } from './raw-sql.ts';
 
 const query = await openRawSql();
 const keySet = createLocalJWKSet(JSON.parse(process.env.JWKS ?? '{"keys":[]}') as JSONWebKeySet);
@@ -187,6 +187,90 @@ async function spend(input: any, serviceId: string) {
   };
 }
 
+const CONSUME = `
+  with person as (
+    select d.*, case when ((d.midnight - interval '1 hour') at time zone d.time_zone)::date > d.day
+                then d.midnight - interval '1 hour' else d.midnight end as resets_at
+      from (select u.id, u.time_zone, coalesce(u.conversations_per_day, p.conversations_per_day) as "limit",
+                   (u.status = 'SUSPENDED' and (u.suspended_until > $1::timestamptz) is not false) as suspended,
+                   ($1::timestamptz at time zone u.time_zone)::date as day,
+                   (($1::timestamptz at time zone u.time_zone)::date + 1)::timestamp at time zone u.time_zone as midnight
+              from users u join plans p on p.code = u.plan_code
+             where u.id = any($2::uuid[]) and u.deleted_at is null) d),
+  taken as (
+    insert into usage_counters as c (user_id, kind, day, used)
+    select id, 'CONVERSATIONS', day, 1 from person where not suspended and ("limit" is null or "limit" > 0)
+        on conflict (user_id, kind, day) do update set used = c.used + 1
+     where (select "limit" from person) is null or c.used < (select "limit" from person)
+    returning c.used)
+  select person."limit", person.suspended, person.resets_at, taken.used from person left join taken on true`;
+
+async function consume(userId: string) {
+  const [{ limit, suspended, resets_at: resetsAt, used }] = await query(CONSUME, [new Date().toISOString(), [userId]]);
+  if (suspended) throw new Error('suspended');
+  const remaining = limit === null ? null : limit - (used ?? limit);
+  return { allowed: used !== null, limit, used: used ?? limit, remaining, resetsAt, replayed: false };
+}
+
+const LOG_COLUMNS = `id, user_id, service_id, conversation_id, model, sealed_content, input_tokens, output_tokens,
+  message_count, occurred_at, created_at`;
+const LOG = `
+  insert into message_logs (${LOG_COLUMNS})
+  select ${LOG_COLUMNS}
+    from jsonb_to_recordset($1::text::jsonb)
+      as e (id uuid, user_id uuid, service_id uuid, conversation_id text, model text, sealed_content text,
+            input_tokens int, output_tokens int, message_count int, occurred_at timestamptz, created_at timestamptz)`;
+
+/** The rows as they are stored, but nothing looked up, counted or locked, and the content as it came. */
+// biome-ignore lint/suspicious/noExplicitAny: what a client sent.
+function logRows(batch: any[], serviceId: string) {
+  const now = new Date().toISOString();
+  return batch.map(({ userId, conversationId, model, messages, inputTokens, outputTokens, occurredAt }) => ({
+    id: randomUUID(),
+    user_id: userId,
+    service_id: serviceId,
+    conversation_id: conversationId ?? null,
+    model,
+    sealed_content: JSON.stringify(messages),
+    input_tokens: inputTokens,
+    output_tokens: outputTokens,
+    message_count: messages.length,
+    occurred_at: occurredAt ?? now,
+    created_at: now,
+  }));
+}
+
+type LogRows = ReturnType<typeof logRows>;
+
+/** What the sealing costs by itself, all else being raw: one key for all. */
+function sealed(rows: LogRows): LogRows {
+  return rows.map((row) => {
+    const nonce = randomBytes(12);
+    const cipher = createCipheriv('aes-256-gcm', chainKey, nonce).setAAD(Buffer.from(row.id));
+    const body = Buffer.concat([cipher.update(row.sealed_content, 'utf8'), cipher.final()]);
+    return { ...row, sealed_content: Buffer.concat([nonce, cipher.getAuthTag(), body]).toString('base64url') };
+  });
+}
+
+const insertRows = (rows: LogRows) => query(LOG, [JSON.stringify(rows)]);
+
+const copy = openRawCopy(`copy message_logs (${LOG_COLUMNS}) from stdin`);
+
+/** COPY's text format: the four characters that mean something to it are escaped. */
+const escaped: Record<string, string> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
+const field = (value: unknown) =>
+  value === null ? '\\N' : String(value).replace(/[\\\t\n\r]/g, (character) => escaped[character] ?? '');
+const copyRows = (rows: LogRows) => copy(rows.map((row) => `${Object.values(row).map(field).join('\t')}\n`).join(''));
+
+function logging(write: (rows: LogRows) => Promise<unknown>): Handler {
+  return async ({ variables }, headers) => {
+    const service = await requireService(headers['x-api-key'] as string);
+    const { batch } = variables.input;
+    await write(logRows(batch, service.service_id));
+    return { logMessages: { accepted: batch.length, rejected: [], replayed: false } };
+  };
+}
+
 /** As Node.js comes: four pool threads, and everybody into them at once. */
 const settings = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 let stored: Promise<string> | undefined;
@@ -196,7 +280,9 @@ async function signIn(password: string) {
   return { ok: await verify(await stored, password) };
 }
 
-const handlers: Record<string, (body: Body, headers: NodeJS.Dict<string | string[]>) => Promise<unknown>> = {
+type Handler = (body: Body, headers: NodeJS.Dict<string | string[]>) => Promise<unknown>;
+
+const handlers: Record<string, Handler> = {
   async validateToken({ variables }, headers) {
     await requireService(headers['x-api-key'] as string);
     return { validateToken: await validateToken(variables.token) };
@@ -214,6 +300,13 @@ const handlers: Record<string, (body: Body, headers: NodeJS.Dict<string | string
     const service = await requireService(headers['x-api-key'] as string);
     return { useCredits: await spend(variables.input, service.service_id) };
   },
+  async consumeConversation({ variables }, headers) {
+    await requireService(headers['x-api-key'] as string);
+    return { consumeConversation: await consume(variables.input.userId) };
+  },
+  logMessages: logging(insertRows),
+  logMessagesSealed: logging((rows) => insertRows(sealed(rows))),
+  logMessagesCopy: logging(copyRows),
 };
 
 listen(async (body, { url = '', headers }) => ({ data: await handlers[url.slice(1)]?.(body, headers) }));
