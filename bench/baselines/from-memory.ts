@@ -17,13 +17,16 @@ const adminId = '0198c2d4-7d5c-7000-8000-000000000002';
 const now = new Date();
 const later = new Date(Date.now() + 3_600_000);
 
-const common = { session_id: userId, username: 'ada', email: 'ada@example.com', email_verified: true };
-const times = { authenticated_at: now, revoked_at: null, expires_at: later, suspended_at: null, suspended_until: null };
-const userSession = { user_id: userId, account_id: userId, plan_code: 'free', time_zone: 'UTC', permissions: null };
-const adminSession = { user_id: null, account_id: adminId, plan_code: null, time_zone: null };
+const common = {
+  ...{ username: 'ada', email: 'ada@example.com', email_verified: true, level: null, has_totp: false },
+  ...{ authenticated_at: now, revoked_at: null, expires_at: later, suspended_at: null, suspended_until: null },
+  ...{ impersonator_id: null, read_only: false },
+};
+const ofUser = { kind: 'user', account_id: userId, plan_code: 'free', time_zone: 'UTC', permissions: null };
+const ofAdmin = { kind: 'admin', account_id: adminId, plan_code: null, time_zone: null, permissions: ['users:read'] };
 const sessions = [
-  { ...common, ...times, ...userSession },
-  { ...common, ...times, ...adminSession, session_id: adminId, permissions: ['users:read'] },
+  { ...common, ...ofUser, session_id: userId },
+  { ...common, ...ofAdmin, session_id: adminId },
 ];
 const user = {
   ...{ id: userId, username: 'ada', email: 'ada@example.com', emailVerifiedAt: now, displayName: null, locale: 'en' },
@@ -32,7 +35,17 @@ const user = {
 };
 const database = {
   kind: 'postgres',
-  sql: { query: async (statement: string) => (statement.includes('from sessions') ? sessions : [user]) },
+  sql: {
+    async query(statement: string) {
+      if (statement.includes('from sessions')) return sessions;
+      return statement.includes('from users') ? [user] : [];
+    },
+  },
+  // Nothing changes here, and that is heard.
+  async listen(_channel: string, _onPayload: unknown, onLive: (live: boolean) => void) {
+    onLive(true);
+    return () => undefined;
+  },
 } as unknown as Database;
 
 const list = { nodes: HUNDRED } as unknown as Awaited<ReturnType<InstanceType<typeof UsersResolver>['users']>>;

@@ -18,13 +18,23 @@ const findKey = batched(query, {
   key: 'key_hash',
 });
 const findSession = batched(query, {
-  text: `select s.id as session_id, s.user_id, coalesce(s.user_id, s.admin_id) as account_id,
-                coalesce(u.username, a.username) as username, coalesce(u.email, a.email) as email,
-                (s.admin_id is not null or u.email_verified_at is not null) as email_verified,
-                u.plan_code, u.time_zone, a.permissions, s.authenticated_at, s.revoked_at, s.expires_at,
-                coalesce(u.suspended_at, a.disabled_at) as suspended_at, u.suspended_until
-           from sessions s left join users u on u.id = s.user_id left join admins a on a.id = s.admin_id
-          where s.id = any($1::uuid[])`,
+  text: `select s.id as session_id, coalesce(s.user_id, s.admin_id, s.staff_id) as account_id,
+                case when s.user_id is not null then 'user' when s.admin_id is not null then 'admin' else 'staff' end as kind,
+                coalesce(u.username, a.username, m.username) as username, coalesce(u.email, a.email, m.email) as email,
+                (s.user_id is null or u.email_verified_at is not null) as email_verified,
+                u.plan_code, u.time_zone, a.permissions, m.level,
+                s.admin_id is not null
+                  and exists (select from totp_factors t where t.admin_id = s.admin_id and t.confirmed_at is not null) as has_totp,
+                s.authenticated_at, s.expires_at, s.impersonator_id, s.read_only,
+                coalesce(s.revoked_at, i.disabled_at,
+                         case when not ('users:impersonate' = any(i.permissions)) then s.created_at end) as revoked_at,
+                coalesce(u.suspended_at, a.disabled_at, m.disabled_at) as suspended_at, u.suspended_until
+           from sessions s
+           left join users u on u.id = s.user_id
+           left join admins a on a.id = s.admin_id
+           left join staff_members m on m.id = s.staff_id
+           left join admins i on i.id = s.impersonator_id
+          where s.id = any($1::uuid[]) and u.deleted_at is null`,
   key: 'session_id',
 });
 const findUser = batched(query, { text: 'select * from users where id = any($1::uuid[])', key: 'id' });
@@ -58,7 +68,7 @@ async function validateToken(token: string) {
     kind: 'USER',
     expiresAt: new Date((claims.exp ?? 0) * 1_000).toISOString(),
     user: {
-      id: session.user_id,
+      id: session.account_id,
       username: session.username,
       email: session.email,
       emailVerified: session.email_verified,
@@ -69,7 +79,7 @@ async function validateToken(token: string) {
 
 async function me(authorization: string | undefined) {
   const { session } = await sessionOf((authorization ?? '').slice('Bearer '.length));
-  const { id, username, email, email_verified_at } = await findUser(session.user_id);
+  const { id, username, email, email_verified_at } = await findUser(session.account_id);
   return { id, username, email, emailVerified: email_verified_at !== null };
 }
 
@@ -78,7 +88,7 @@ const ROTATE = `
     select * from unnest($1::uuid[], $2::text[], $3::text[]) as asked (session_id, old_hash, new_hash)
   ),
   held as (
-    select id, user_id, admin_id from sessions where id = any($1::uuid[]) order by id for no key update nowait
+    select id, user_id, admin_id, staff_id from sessions where id = any($1::uuid[]) order by id for no key update nowait
   )
   update sessions s
      set previous_hash = case when s.refresh_hash = old_hash then old_hash else s.previous_hash end,
@@ -90,11 +100,13 @@ const ROTATE = `
     join held on held.id = asked.session_id
     left join users u on u.id = held.user_id
     left join admins a on a.id = held.admin_id
+    left join staff_members m on m.id = held.staff_id
    where s.id = held.id and s.revoked_at is null and s.expires_at > $4::timestamptz
      and (s.refresh_hash = old_hash or (s.previous_hash = old_hash and s.rotated_at > $4::timestamptz - interval '20 seconds'))
-     and (u.id is null or u.suspended_at is null or u.suspended_until <= $4::timestamptz)
-     and (a.id is null or a.disabled_at is null)
-  returning s.id as session_id, coalesce(u.id, a.id) as account_id, coalesce(u.username, a.username) as username`;
+     and u.deleted_at is null and (u.id is null or u.suspended_at is null or u.suspended_until <= $4::timestamptz)
+     and a.disabled_at is null and m.disabled_at is null
+  returning s.id as session_id, coalesce(u.id, a.id, m.id) as account_id,
+            coalesce(u.username, a.username, m.username) as username`;
 
 /** What arrives while one batch is under way goes together in the next: one commit for all. */
 function together<Item, Answer>(send: (items: Item[]) => Promise<Answer[]>) {

@@ -2,7 +2,7 @@ import { GraphQLError, GraphQLScalarType, type ValueNode } from 'graphql';
 import { GraphQLDateTimeISO, GraphQLEmailAddress, GraphQLJSONObject, GraphQLSafeInt } from 'graphql-scalars';
 
 /** The formats of the schema, in one place: whole numbers exact to 2^53−1, JSON objects, addresses. */
-export { GraphQLEmailAddress as EmailAddress, GraphQLJSONObject as JSONObject, GraphQLSafeInt as SafeInt };
+export { GraphQLJSONObject as JSONObject, GraphQLSafeInt as SafeInt };
 
 /** PostgreSQL knows no year 0, and text sorts no year beyond four digits. */
 function withinTime(date: Date): Date {
@@ -10,6 +10,12 @@ function withinTime(date: Date): Date {
   if (year >= 1 && year <= 9999) return date;
   throw new GraphQLError('DateTime must lie in the years 1 to 9999', { extensions: { code: 'BAD_USER_INPUT' } });
 }
+
+/** Looked at on the way in only: what is stored has passed it, and a list of people holds a hundred. */
+export const EmailAddress = new GraphQLScalarType<string, string>({
+  ...GraphQLEmailAddress.toConfig(),
+  serialize: (value) => String(value),
+});
 
 const iso = GraphQLDateTimeISO.toConfig();
 

@@ -29,6 +29,7 @@ export function readRules(rules: readonly Rule[]): IpRules {
   }
   return {
     allows(ip, scope, scopeId) {
+      if (lists.size === 0) return true;
       const list = lists.get(keyOf(scope, scopeId));
       if (!list) return true;
       // Where there are rules, what is no address is nowhere (W1).
