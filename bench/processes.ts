@@ -18,6 +18,12 @@ export interface Server {
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
+/** A row that fails leaves nothing behind. */
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 /** Starts `node <script>` (a path below the repository's root) and waits for an address in what it prints. */
 export async function startServer(
   name: string,
@@ -29,6 +35,8 @@ export async function startServer(
     env: { PATH: process.env.PATH ?? '', ...options.env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
   const { url, printed } = await addressOf(name, child);
   return {
     name,
