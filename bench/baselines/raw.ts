@@ -101,7 +101,7 @@ const ROTATE = `
     left join users u on u.id = held.user_id
     left join admins a on a.id = held.admin_id
     left join staff_members m on m.id = held.staff_id
-   where s.id = held.id and s.revoked_at is null and s.expires_at > $4::timestamptz
+   where s.id = held.id and s.id = any($1::uuid[]) and s.revoked_at is null and s.expires_at > $4::timestamptz
      and (s.refresh_hash = old_hash or (s.previous_hash = old_hash and s.rotated_at > $4::timestamptz - interval '20 seconds'))
      and u.deleted_at is null and (u.id is null or u.suspended_at is null or u.suspended_until <= $4::timestamptz)
      and a.disabled_at is null and m.disabled_at is null
