@@ -7,6 +7,7 @@ import { createLogger } from './core/logger.js';
 import { createMailer } from './core/mailer.js';
 import { createMetrics } from './core/metrics.js';
 import { createPasswords } from './core/passwords.js';
+import { createPayments } from './core/payments.js';
 import { createRefreshTokens, createSecrets, loadEncryptionKey } from './core/secrets.js';
 import { createTokens } from './core/tokens.js';
 import { createVitals } from './core/vitals.js';
@@ -34,6 +35,7 @@ export async function createApp(config: Config, overrides: Partial<App> = {}): P
     refreshTokens: createRefreshTokens(secrets),
     passwords: createPasswords(config.passwords),
     mailer: createMailer(config),
+    payments: createPayments(config.billing, { log, requireOutside: database.requireOutside }),
     limiter: createLimiter({
       redisUrl: config.redisUrl,
       onShared: (shared) => log.warn(shared ? REDIS_BACK : REDIS_GONE),

@@ -34,6 +34,10 @@ export interface Config {
   staff: { dailyCreditCap: number };
   graphql: { introspection: boolean; playground: boolean };
   mail: { transport: 'mailbox' | 'smtp'; smtpUrl: string | undefined; from: string };
+  /** undefined: nothing is sold here. */
+  billing:
+    | { secretKey: string /** Any of them may have signed a webhook. */; webhookSecrets: string[]; apiBase: string }
+    | undefined;
   messages: { retentionDays: number };
   log: {
     level: string;
@@ -122,6 +126,17 @@ export const SETTINGS = {
   },
   MESSAGE_RETENTION_DAYS: { default: '30', meaning: 'Days that logged messages are kept, 1 to 3650.' },
   MAIL_FROM: { default: 'Credence <no-reply@localhost.localdomain>', meaning: 'Sender of letters.' },
+  STRIPE_SECRET_KEY: {
+    meaning: 'sk_… or rk_… key of your Stripe account. Without it billing fields answer BILLING_NOT_CONFIGURED.',
+  },
+  STRIPE_WEBHOOK_SECRET: {
+    meaning:
+      'whsec_… of the webhook endpoint that leads to /stripe/webhook; several, separated by commas, while one replaces another.',
+  },
+  STRIPE_API_BASE: {
+    default: 'https://api.stripe.com',
+    meaning: 'Where the Stripe API is reached: https, or http on this machine (a stand-in for Stripe).',
+  },
   LOG_LEVEL: { default: 'info', meaning: 'fatal, error, warn, info, debug, trace or silent.' },
   LOG_STORE: {
     shownDefault: 'true in development',
@@ -229,6 +244,32 @@ function receiverUrl(reader: Reader, name: Name, protocols: readonly string[]): 
   return url;
 }
 
+const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
+
+/** Values are never repeated in complaints: they are secrets, or may be secrets in the wrong place. */
+function billing(reader: Reader, production: boolean): Config['billing'] {
+  const secretKey = reader.text('STRIPE_SECRET_KEY');
+  const webhookSecrets = reader.list('STRIPE_WEBHOOK_SECRET');
+  const apiBase = reader.url('STRIPE_API_BASE', ['http:', 'https:']) ?? '';
+  const base = URL.parse(apiBase);
+  if (secretKey !== undefined && !/^(sk|rk)_(test|live)_\w{8,}$/.test(secretKey))
+    reader.complaints.push('STRIPE_SECRET_KEY must be a secret or restricted key (sk_test_…, sk_live_…, rk_live_…).');
+  if (!webhookSecrets.every((secret) => /^whsec_[\w+/=-]{16,}$/.test(secret)))
+    reader.complaints.push('STRIPE_WEBHOOK_SECRET must be signing secrets (whsec_…), separated by commas.');
+  // The key travels with every request.
+  if (base?.protocol === 'http:' && !LOOPBACK.includes(base.hostname))
+    reader.complaints.push('STRIPE_API_BASE must use https, unless it is on this machine.');
+  if (base && apiBase !== base.origin)
+    reader.complaints.push('STRIPE_API_BASE must be scheme, host and port, no more.');
+  if (secretKey === undefined) {
+    if (webhookSecrets.length > 0) reader.complaints.push('STRIPE_WEBHOOK_SECRET needs STRIPE_SECRET_KEY beside it.');
+    return undefined;
+  }
+  if (production && webhookSecrets.length === 0)
+    reader.complaints.push('STRIPE_WEBHOOK_SECRET is required in production: without it no payment is ever noticed.');
+  return { secretKey, webhookSecrets, apiBase };
+}
+
 function checkOrigins(reader: Reader, origins: readonly string[], production: boolean): void {
   for (const origin of origins) {
     if (origin === '*') {
@@ -320,6 +361,7 @@ export function buildConfig(values: Environment): Config {
       smtpUrl: reader.url('SMTP_URL', ['smtp:', 'smtps:']),
       from: reader.text('MAIL_FROM') ?? '',
     },
+    billing: billing(reader, production),
     messages: { retentionDays: reader.whole('MESSAGE_RETENTION_DAYS', 1, 3650) },
     log: {
       level: reader.oneOf('LOG_LEVEL', ['info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent']),

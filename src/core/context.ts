@@ -7,6 +7,7 @@ import type { Logger } from './logger.js';
 import type { Mailer } from './mailer.js';
 import type { Metrics } from './metrics.js';
 import type { Passwords } from './passwords.js';
+import type { Payments } from './payments.js';
 import type { RefreshTokens, Secrets } from './secrets.js';
 import type { Tokens } from './tokens.js';
 import type { Vitals } from './vitals.js';
@@ -26,6 +27,8 @@ export interface App {
   readonly refreshTokens: RefreshTokens;
   readonly passwords: Passwords;
   readonly mailer: Mailer;
+  /** Stripe; undefined when no key is set. */
+  readonly payments: Payments | undefined;
   readonly limiter: Limiter;
   readonly metrics: Metrics;
   readonly vitals: Vitals;

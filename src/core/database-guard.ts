@@ -27,7 +27,7 @@ export function createTransactionGuard(): TransactionGuard {
     requireOutside() {
       if (marks.getStore()?.open) {
         throw new Error(
-          'The outer database handle was used inside a transaction: use the app that transact hands to its callback, and its db only.',
+          'The outer database handle or another server was used inside a transaction: use the app that transact hands to its callback, and its db only.',
         );
       }
     },

@@ -111,6 +111,7 @@ function wrap(client: PGlite, lock: DataDirectoryLock | undefined): Database {
       onLive(true);
       return () => unlisten();
     },
+    requireOutside: () => guard.requireOutside(),
     load: () => gate.load(),
     isReady: () => answersWithin(2_000, () => sql.query('select 1', [])),
     // The lock on the directory already keeps every other process out.

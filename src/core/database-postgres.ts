@@ -58,6 +58,7 @@ export async function openPostgres(
     sql,
     listen: async (channel, onPayload, onLive) =>
       listener.subscribe({ channel: requireChannel(channel), onPayload, onLive }),
+    requireOutside: () => guard.requireOutside(),
     load: () => pool.load(),
     isReady: () => answersWithin(timings.queue, () => sql.query('select 1', [])),
     alone: (work) => runAlone(config.url, timings, work),

@@ -31,6 +31,8 @@ export interface Database {
     onPayload: (payload: string) => void,
     onLive: (live: boolean) => void,
   ): Promise<() => Promise<void>>;
+  /** Throws when called from within a transaction: for whatever must not hold one up, such as a request to another server. */
+  requireOutside(): void;
   /** Connections for transactions that nobody uses at this moment, and how many callers wait for one. */
   load(): { free: number; waiting: number };
   /** Whether a trivial query is answered within two seconds. Never throws. */

@@ -21,10 +21,13 @@ const TABLE = {
   CONFLICT: [409, 'This conflicts with the present state.'],
   WEAK_PASSWORD: [422, 'The password is too weak.'],
   INSUFFICIENT_CREDITS: [402, 'Not enough credits.'],
+  PAYMENT_FAILED: [402, 'The payment did not go through.'],
   LIMIT_REACHED: [429, 'The limit is reached.'],
   RATE_LIMITED: [429, 'Too many requests.'],
   RETRY_LATER: [503, 'Busy; try again shortly.'],
   DATABASE_UNAVAILABLE: [503, 'The database cannot be reached; try again shortly.'],
+  BILLING_NOT_CONFIGURED: [501, 'Billing is not set up here.'],
+  UPSTREAM_FAILED: [502, 'A service that this needs did not answer as it should.'],
   INTERNAL_SERVER_ERROR: [500, 'Something went wrong on our side.'],
 } as const satisfies Record<string, readonly [status: number, text: string]>;
 

@@ -56,6 +56,7 @@ const CONFINED: Record<string, RegExp> = {
   '@scure/bip39': /^src\/core\/recovery-phrase\.ts$/,
   '@zxcvbn-ts/core': /^src\/core\/password[a-z-]*\.ts$/,
   otpauth: /^src\/core\/totp\.ts$/,
+  stripe: /^src\/core\/payments\.ts$/,
   nodemailer: /^src\/core\/mailer\.ts$/,
   'pg-boss': /^src\/core\/queue\.ts$/,
   pino: /^src\/core\/logger\.ts$/,

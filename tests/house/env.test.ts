@@ -67,6 +67,32 @@ describe('the configuration', () => {
     expect(complaintsOf({ ...PRODUCTION, CORS_ORIGINS: 'http://app.example.com' })).toContain('https');
   });
 
+  it('takes a base for Stripe without encryption on this machine alone', () => {
+    const key = 'sk_test_aaaaaaaaaaaa';
+    expect(buildConfig({}).billing).toBeUndefined();
+    expect(buildConfig({ STRIPE_SECRET_KEY: key, STRIPE_API_BASE: 'http://127.0.0.1:12111' }).billing).toEqual({
+      secretKey: key,
+      webhookSecrets: [],
+      apiBase: 'http://127.0.0.1:12111',
+    });
+    for (const base of ['http://stripe.example.com', 'ftp://127.0.0.1', 'https://api.stripe.com/v1'])
+      expect(complaintsOf({ STRIPE_SECRET_KEY: key, STRIPE_API_BASE: base }), base).toContain('STRIPE_API_BASE');
+  });
+
+  it('refuses what cannot be keys of Stripe, and repeats none', () => {
+    const text = complaintsOf({
+      STRIPE_SECRET_KEY: 'pk_live_oops',
+      STRIPE_WEBHOOK_SECRET: 'whsec_aaaaaaaaaaaaaaaaaaaa,hunter2',
+    });
+    expect(text).toContain('STRIPE_SECRET_KEY');
+    expect(text).toContain('STRIPE_WEBHOOK_SECRET');
+    expect(text).not.toMatch(/oops|hunter2/);
+    expect(complaintsOf({ STRIPE_WEBHOOK_SECRET: 'whsec_aaaaaaaaaaaaaaaaaaaa' })).toContain('STRIPE_SECRET_KEY');
+    expect(complaintsOf({ ...PRODUCTION, STRIPE_SECRET_KEY: 'sk_live_aaaaaaaaaaaa' })).toContain(
+      'STRIPE_WEBHOOK_SECRET',
+    );
+  });
+
   it('hides playground, introspection and mailbox in production unless they are set', () => {
     const config = buildConfig(PRODUCTION);
     expect(config.graphql).toEqual({ introspection: false, playground: false });
