@@ -39,6 +39,17 @@ export interface Config {
     | { secretKey: string /** Any of them may have signed a webhook. */; webhookSecrets: string[]; apiBase: string }
     | undefined;
   messages: { retentionDays: number };
+  events: {
+    /** Where events go beside the webhook endpoints, which admins make. */
+    topicArn: string | undefined;
+    queueUrl: string | undefined;
+    awsRegion: string | undefined;
+    awsEndpoint: string | undefined;
+    /** Private networks that webhooks may reach; only there may they go without TLS. */
+    webhookNetworks: Cidr[];
+    retentionDays: number;
+  };
+  credits: { /** A balance that falls to it or below is told as `credits.low`. */ lowAt: number };
   log: {
     level: string;
     pretty: boolean;
@@ -125,6 +136,22 @@ export const SETTINGS = {
       'smtp://user:password@host:587 (STARTTLS, required unless the host is this machine or ?requireTLS=false stands behind) or smtps://host:465.',
   },
   MESSAGE_RETENTION_DAYS: { default: '30', meaning: 'Days that logged messages are kept, 1 to 3650.' },
+  EVENTS_SNS_TOPIC_ARN: { meaning: 'arn:aws:sns:…: an SNS topic that every event is published to.' },
+  EVENTS_SQS_QUEUE_URL: { meaning: 'https://sqs.…: an SQS queue that every event is sent to.' },
+  EVENTS_AWS_ENDPOINT: { meaning: 'Another address for SNS and SQS than that of their region, for stand-ins.' },
+  EVENT_RETENTION_DAYS: { default: '7', meaning: 'Days that events and their deliveries are kept, 4 to 365.' },
+  AWS_REGION: {
+    meaning: 'Where the region is not part of an ARN or URL. Credentials come the way of all AWS clients.',
+  },
+  WEBHOOK_NETWORKS: {
+    shownDefault: '127.0.0.0/8,::1/128 in development',
+    meaning:
+      'CIDRs of private networks that webhooks may go to, separated by commas; http:// endpoints may lie only there.',
+  },
+  CREDITS_LOW_AT: {
+    default: '0',
+    meaning: 'The event credits.low is told when a balance falls to so many credits, or below.',
+  },
   MAIL_FROM: { default: 'Credence <no-reply@localhost.localdomain>', meaning: 'Sender of letters.' },
   STRIPE_SECRET_KEY: {
     meaning: 'sk_… or rk_… key of your Stripe account. Without it billing fields answer BILLING_NOT_CONFIGURED.',
@@ -226,9 +253,9 @@ class Reader {
       .filter((item) => item !== '');
   }
 
-  blocks(name: Name): Cidr[] {
+  blocks(name: Name, fallback: readonly string[] = []): Cidr[] {
     try {
-      return parseCidrs(this.list(name));
+      return parseCidrs(this.text(name) === undefined ? fallback : this.list(name));
     } catch (error) {
       this.complaints.push(`${name}: ${(error as Error).message}`);
       return [];
@@ -269,6 +296,27 @@ function billing(reader: Reader, production: boolean): Config['billing'] {
     reader.complaints.push('STRIPE_WEBHOOK_SECRET is required in production: without it no payment is ever noticed.');
   return { secretKey, webhookSecrets, apiBase };
 }
+
+function events(reader: Reader, environment: Config['environment']): Config['events'] {
+  const settings = {
+    topicArn: reader.text('EVENTS_SNS_TOPIC_ARN'),
+    queueUrl: reader.url('EVENTS_SQS_QUEUE_URL', ['https:', 'http:']),
+    awsRegion: reader.text('AWS_REGION'),
+    awsEndpoint: reader.url('EVENTS_AWS_ENDPOINT', ['https:', 'http:']),
+    webhookNetworks: reader.blocks('WEBHOOK_NETWORKS', environment === 'development' ? ['127.0.0.0/8', '::1/128'] : []),
+    // Deliveries are tried for 75 hours.
+    retentionDays: reader.whole('EVENT_RETENTION_DAYS', 4, 365),
+  };
+  if (settings.topicArn !== undefined && !TOPIC_ARN.test(settings.topicArn))
+    reader.complaints.push('EVENTS_SNS_TOPIC_ARN must be like arn:aws:sns:eu-central-1:123456789012:name.');
+  if (settings.queueUrl !== undefined && !settings.awsRegion && !QUEUE_HOST.test(new URL(settings.queueUrl).hostname))
+    reader.complaints.push('AWS_REGION is required: EVENTS_SQS_QUEUE_URL does not say the region.');
+  return settings;
+}
+
+/** Partition, region, account, and a name that ends in `.fifo` when order is kept. */
+const TOPIC_ARN = /^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}(?:\.fifo)?$/;
+const QUEUE_HOST = /^sqs\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?$/;
 
 function checkOrigins(reader: Reader, origins: readonly string[], production: boolean): void {
   for (const origin of origins) {
@@ -363,6 +411,9 @@ export function buildConfig(values: Environment): Config {
     },
     billing: billing(reader, production),
     messages: { retentionDays: reader.whole('MESSAGE_RETENTION_DAYS', 1, 3650) },
+    events: events(reader, environment),
+    // 2^53 - 1 is the largest balance.
+    credits: { lowAt: reader.whole('CREDITS_LOW_AT', 0, Number.MAX_SAFE_INTEGER) },
     log: {
       level: reader.oneOf('LOG_LEVEL', ['info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent']),
       pretty: environment === 'development',

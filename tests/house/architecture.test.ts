@@ -15,26 +15,27 @@ const PLACES: Record<string, string[]> = {
 /** Which module may use which. Foreign keys between tables are free of this; `admin` may use any. */
 const MODULES: Record<string, string[]> = {
   audit: [],
+  events: [],
   mail: [],
   // only to say what plan a User has
   catalog: ['audit', 'auth'],
-  auth: ['audit', 'mail'],
-  accounts: ['audit', 'auth', 'mail'],
-  credits: ['auth'],
+  auth: ['audit', 'events', 'mail'],
+  accounts: ['audit', 'auth', 'events', 'mail'],
+  credits: ['auth', 'events'],
   usage: ['auth', 'catalog'],
   'data-keys': ['auth'],
   messages: ['audit', 'auth', 'data-keys'],
   // All that is held about a person, to export and to erase it
-  privacy: ['audit', 'auth', 'credits', 'data-keys', 'mail', 'messages', 'staff', 'usage'],
+  privacy: ['audit', 'auth', 'credits', 'data-keys', 'events', 'mail', 'messages', 'staff', 'usage'],
   'second-factor': ['admin', 'audit', 'auth', 'mail', 'staff'],
-  staff: ['accounts', 'audit', 'auth', 'credits', 'mail', 'admin'],
+  staff: ['accounts', 'audit', 'auth', 'credits', 'events', 'mail', 'admin'],
   network: ['audit'],
   services: ['auth', 'credits', 'network', 'usage', 'catalog', 'audit'],
   // what one request left behind, wherever it did
   logs: ['audit', 'credits', 'mail'],
   // only counts, of all that there is
   system: ['audit', 'auth', 'credits', 'mail', 'messages'],
-  admin: ['accounts', 'audit', 'auth', 'catalog', 'credits', 'mail', 'services', 'usage'],
+  admin: ['accounts', 'audit', 'auth', 'catalog', 'credits', 'events', 'mail', 'services', 'usage'],
 };
 
 /** Libraries that live in one file, or one kind of file, so that each can be replaced there. */

@@ -16,6 +16,7 @@ import {
 } from '../auth/auth.table.js';
 import { creditAccounts, creditHolds, creditTransactions } from '../credits/credits.table.js';
 import { dataKeys } from '../data-keys/data-keys.table.js';
+import { outboxEvents } from '../events/events.table.js';
 import { outboxEmails } from '../mail/mail.table.js';
 import { messageLogs } from '../messages/messages.table.js';
 import { userNotes } from '../staff/user-notes.table.js';
@@ -60,6 +61,7 @@ const OWNER = kept('an id that is nobody’s name');
 const BOOKS = shownKept('the books have to be kept, and say no name');
 const PROOF = shownKept('proof of what was done, under an id that is nobody’s name');
 const OPERATOR = kept('which operator did it is theirs to answer for');
+const EVENT = kept('ids, states and numbers for other systems, never a name; gone after EVENT_RETENTION_DAYS');
 
 /** Checked by the compiler: every column of the table has to be named. */
 function held<Row>(
@@ -336,6 +338,17 @@ export const PRIVACY_MAP: readonly HeldTable[] = [
       requestId: ERASED,
       createdAt: SHOWN_ERASED,
       sentAt: SHOWN_ERASED,
+    },
+  }),
+  held(outboxEvents, {
+    owner: 'userId',
+    columns: {
+      id: EVENT,
+      kind: EVENT,
+      userId: OWNER,
+      data: EVENT,
+      occurredAt: EVENT,
+      spreadAt: EVENT,
     },
   }),
   held(auditEvents, {
