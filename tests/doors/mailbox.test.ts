@@ -38,7 +38,11 @@ afterEach(async () => {
 const get = (url: string, host = 'localhost:4000') => server.inject({ method: 'GET', url, headers: { host } });
 
 async function send(to: string, changes: { subject?: string } = {}): Promise<void> {
-  const letter = renderLetter('VERIFY_EMAIL', { username: 'ada', link }, { locale: 'en', brand: 'Credence' });
+  const letter = renderLetter(
+    'VERIFY_EMAIL',
+    { username: 'ada', link },
+    { locale: 'en', timeZone: 'UTC', brand: 'Credence' },
+  );
   await mailer.send({ ...letter, ...changes, to, from: 'x@example.org', idempotencyKey: to });
 }
 

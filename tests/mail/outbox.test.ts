@@ -93,6 +93,7 @@ function queue<K extends LetterKind>(changes: Partial<LetterRequest<LetterKind>>
     kind: 'VERIFY_EMAIL',
     to: 'ada@example.com',
     locale: 'en',
+    timeZone: 'UTC',
     data: { username: 'ada', link },
     ...changes,
   };
@@ -109,7 +110,13 @@ const onlyRow = async () => {
 describe('queueing a letter', () => {
   it('sends what a committed transaction queued, and nothing of one that was rolled back', async () => {
     const failed = transact(app, async (app) => {
-      await queueLetter(app, { kind: 'EMAIL_CHANGED', to: 'ada@example.com', locale: 'en', data: { username: 'ada' } });
+      await queueLetter(app, {
+        kind: 'EMAIL_CHANGED',
+        to: 'ada@example.com',
+        locale: 'en',
+        timeZone: 'UTC',
+        data: { username: 'ada' },
+      });
       throw new Error('no');
     });
     await expect(failed).rejects.toThrow('no');
@@ -129,6 +136,7 @@ describe('queueing a letter', () => {
       kind: 'VERIFY_EMAIL',
       to: 'a@example.com',
       locale: 'en',
+      timeZone: 'UTC',
       data: { username: 'ada', link },
     } as const;
     await expect(queueLetter(app, request)).rejects.toThrow('in the transaction');

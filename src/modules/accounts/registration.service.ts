@@ -13,6 +13,7 @@ import { recordAudit } from '../audit/audit.service.js';
 import { type UserRow, users } from '../auth/auth.table.js';
 import { consumeEmailToken, createEmailToken, isKeptForUndo } from '../auth/email-tokens.service.js';
 import { type Issued, openSession } from '../auth/sessions.service.js';
+import { addressUser } from '../mail/addressee.js';
 import { queueLetter } from '../mail/outbox.service.js';
 import { requireLocale } from './profile.service.js';
 
@@ -99,9 +100,7 @@ export async function sendVerification(
   };
   return queueLetter(app, {
     kind,
-    to: user.email,
-    locale: user.locale,
-    userId: user.id,
+    ...addressUser(user),
     ip: actor.ip,
     requestId: actor.requestId,
     data,
@@ -118,7 +117,7 @@ async function tellOwner(app: App, options: { emailKey: string; actor: Actor }):
       const token = await createEmailToken(app, { purpose: 'RESET_PASSWORD', owner, email: user.email });
       return { username: user.username, link: linkTo(app.config, '/reset-password', token) };
     };
-    const letter = { to: user.email, locale: user.locale, userId: user.id, ip: options.actor.ip };
+    const letter = { ...addressUser(user), ip: options.actor.ip };
     await queueLetter(app, { ...letter, kind: 'ALREADY_REGISTERED', requestId: options.actor.requestId, data });
   });
 }

@@ -12,6 +12,7 @@ import { type Connection, olderThan, type PageArguments, readPage, toConnection 
 import { recordAudit } from '../audit/audit.service.js';
 import { createEmailToken, voidEmailTokens } from '../auth/email-tokens.service.js';
 import { endImpersonations, endSessions, IMPERSONATE } from '../auth/sessions.service.js';
+import { OPERATORS_READ } from '../mail/addressee.js';
 import { queueLetter } from '../mail/outbox.service.js';
 import { type AdminRow, admins } from './admin.table.js';
 import { requirePermissions } from './permissions.js';
@@ -96,7 +97,7 @@ async function invite(
   const owner = { kind: 'admin', id: admin.id } as const;
   const token = await createEmailToken(app, { purpose: 'INVITATION', owner, email: admin.email });
   const data = { username: admin.username, link: linkTo(app.config, '/accept-invitation', token), invitedBy };
-  await queueLetter(app, { kind: 'INVITATION', to: admin.email, locale: 'en', requestId, data });
+  await queueLetter(app, { ...OPERATORS_READ, kind: 'INVITATION', to: admin.email, requestId, data });
 }
 
 /** The admin to be changed, locked. @throws NOT_FOUND, FORBIDDEN, CONFLICT for the last who manages admins */

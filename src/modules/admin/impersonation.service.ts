@@ -12,6 +12,7 @@ import { makeKey, sha256 } from '../../core/secrets.js';
 import { recordAudit } from '../audit/audit.service.js';
 import { sessions, type UserRow, users } from '../auth/auth.table.js';
 import { isSuspended } from '../auth/users.service.js';
+import { addressUser } from '../mail/addressee.js';
 import { queueLetter } from '../mail/outbox.service.js';
 
 const LIFE_MS = 15 * 60_000;
@@ -60,9 +61,7 @@ export async function impersonateUser(
     const data = { username: user.username, when: app.now(), reason };
     await queueLetter(app, {
       kind: 'IMPERSONATED',
-      to: user.email,
-      locale: user.locale,
-      userId,
+      ...addressUser(user),
       requestId: actor.requestId,
       data,
     });

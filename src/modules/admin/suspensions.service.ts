@@ -8,6 +8,7 @@ import { found, requireId, requireReason } from '../../core/input.js';
 import { recordAudit } from '../audit/audit.service.js';
 import { type UserRow, users } from '../auth/auth.table.js';
 import { endSessions } from '../auth/sessions.service.js';
+import { addressUser } from '../mail/addressee.js';
 import { queueLetter } from '../mail/outbox.service.js';
 
 async function lockUser(app: App, userId: string): Promise<UserRow> {
@@ -56,9 +57,7 @@ export async function suspendUser(
     const data = { username: user.username, reason };
     await queueLetter(app, {
       kind: 'ACCOUNT_SUSPENDED',
-      to: user.email,
-      locale: user.locale,
-      userId,
+      ...addressUser(user),
       requestId: actor.requestId,
       data,
     });

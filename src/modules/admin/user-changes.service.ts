@@ -16,6 +16,7 @@ import { type UserRow, users } from '../auth/auth.table.js';
 import { createEmailToken, isKeptForUndo, voidEmailTokens } from '../auth/email-tokens.service.js';
 import { endSessions } from '../auth/sessions.service.js';
 import { requireActivePlan } from '../catalog/plans.service.js';
+import { addressUser } from '../mail/addressee.js';
 import { queueLetter } from '../mail/outbox.service.js';
 import { getAdmin } from './admin-sign-in.service.js';
 
@@ -34,9 +35,7 @@ async function invite(app: App, options: { user: UserRow; actor: Actor }): Promi
   const data = { username: user.username, link: linkTo(app.config, '/accept-invitation', token), invitedBy };
   await queueLetter(app, {
     kind: 'INVITATION',
-    to: user.email,
-    locale: user.locale,
-    userId: user.id,
+    ...addressUser(user),
     requestId: actor.requestId,
     data,
   });
@@ -106,7 +105,7 @@ async function moveToNewAddress(app: App, options: { before: UserRow; user: User
   await voidEmailTokens(app, { owner: account, purpose: 'UNDO_EMAIL_CHANGE' });
   await endSessions(app, { account, reason: 'EMAIL_CHANGED' });
   const { username } = user;
-  const letter = { to: before.email, locale: user.locale, userId: user.id };
+  const letter = { ...addressUser(user), to: before.email };
   await queueLetter(app, { ...letter, kind: 'EMAIL_CHANGED', requestId: actor.requestId, data: { username } });
   // Whoever never set a password is invited again: the invitation proves the address, too.
   const isInvited = before.passwordHash === null && before.emailVerifiedAt === null;

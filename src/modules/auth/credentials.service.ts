@@ -8,6 +8,7 @@ import { found } from '../../core/input.js';
 import { requirePassword } from '../../core/password-policy.js';
 import { admins } from '../admin/admin.table.js';
 import { recordAudit } from '../audit/audit.service.js';
+import { type Addressee, OPERATORS_READ } from '../mail/addressee.js';
 import { staffMembers } from '../staff/staff.table.js';
 import { secondFactorChallenges, users } from './auth.table.js';
 import { voidEmailTokens } from './email-tokens.service.js';
@@ -22,6 +23,7 @@ export interface AccountRecord extends Owner {
   email: string;
   displayName: string | null;
   locale: string;
+  timeZone: string;
   /** Null as long as an invitation was not accepted, and for people who only sign in elsewhere. */
   passwordHash: string | null;
   /** Suspended or disabled, at this moment. */
@@ -39,7 +41,7 @@ export async function findAccount(app: App, wanted: Wanted): Promise<AccountReco
     .from(users)
     .where(and(condition, isNull(users.deletedAt)));
   if (!row) return undefined;
-  const { id, username, email, displayName, locale, passwordHash } = row;
+  const { id, username, email, displayName, locale, timeZone, passwordHash } = row;
   return {
     kind: 'user',
     id,
@@ -47,6 +49,7 @@ export async function findAccount(app: App, wanted: Wanted): Promise<AccountReco
     email,
     displayName,
     locale,
+    timeZone,
     passwordHash,
     suspended: isSuspended(row, app.now()),
   };
@@ -66,7 +69,7 @@ async function findOperator(
   const [row] = await app.db.select({ id, username, email, passwordHash, disabledAt }).from(table).where(condition);
   if (!row) return undefined;
   const { disabledAt: closedAt, ...account } = row;
-  return { ...account, kind, displayName: null, locale: 'en', suspended: closedAt !== null };
+  return { ...account, ...OPERATORS_READ, kind, displayName: null, suspended: closedAt !== null };
 }
 
 /** @throws NOT_FOUND */
@@ -104,8 +107,8 @@ export async function noteSignIn(app: App, { kind, id }: Owner): Promise<string 
 }
 
 /** Where a letter to the account goes. */
-export function addressOf(account: AccountRecord): { to: string; locale: string; userId: string | null } {
-  return { to: account.email, locale: account.locale, userId: account.kind === 'user' ? account.id : null };
+export function addressOf({ kind, id, email, locale, timeZone }: AccountRecord): Addressee {
+  return { to: email, locale, timeZone, userId: kind === 'user' ? id : null };
 }
 
 /** The actor of an act that a token in a letter, or a secret, proved to be the account's own. */

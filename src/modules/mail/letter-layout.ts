@@ -12,18 +12,25 @@ export function renderText(parts: LetterParts): string {
   return `${blocks.join('\n\n')}\n\n-- \n${wrap(footer)}\n`;
 }
 
+/** A space; a Chinese character with the marks that may not begin or end a line without it; or a word. */
+const PIECES = / |[“‘（]*\p{Script=Han}[，。：；！？、）”’]*|[^ \p{Script=Han}]+/gu;
+/** Characters that take two columns. */
+const WIDE = /[\p{Script=Han}\u3000-\u303f\uff00-\uff60]/gu;
+
+const widthOf = (text: string) => text.length + (text.match(WIDE)?.length ?? 0);
+
 function wrap(paragraph: string): string {
   const lines: string[] = [];
   let line = '';
-  for (const word of paragraph.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > TEXT_WIDTH) {
-      lines.push(line);
-      line = word;
+  for (const piece of paragraph.match(PIECES) ?? []) {
+    if (line !== '' && piece !== ' ' && widthOf(line + piece) > TEXT_WIDTH) {
+      lines.push(line.trimEnd());
+      line = piece;
     } else {
-      line = line === '' ? word : `${line} ${word}`;
+      line += piece;
     }
   }
-  return [...lines, line].join('\n');
+  return [...lines, line.trimEnd()].join('\n');
 }
 
 // Inline styles are the light look, for programs that drop style sheets; the sheet only adds dark and phone.
@@ -57,6 +64,10 @@ const BUTTON = trusted(
 );
 const LINK = trusted('color:#2447b8;word-break:break-all;');
 
+/** What lists of letters show beside the subject: the first sentence, and then nothing of what follows it. */
+const HIDDEN = trusted('display:none;max-height:0;overflow:hidden;mso-hide:all;');
+const PADDING = trusted('&#847;&zwnj;&nbsp;'.repeat(60));
+
 /** The HTML part: one column, readable without images, in light and dark. Every value is escaped here, whatever the template did. */
 export function renderHtml(parts: LetterParts): Html {
   const { language, subject, brand, greeting, paragraphs, notes = [], footer } = parts;
@@ -72,6 +83,7 @@ export function renderHtml(parts: LetterParts): Html {
 <style>${DARK_AND_PHONE}</style>
 </head>
 <body class="page" style="margin:0;padding:32px 16px;background:#f1f3f6;">
+<div style="${HIDDEN}">${paragraphs[0]}${PADDING}</div>
 <p class="small" style="${BRAND}">${brand}</p>
 <div class="card" role="article" aria-label="${subject}" style="max-width:560px;margin:0 auto;padding:32px 32px 20px;box-sizing:border-box;background:#ffffff;border:1px solid #dde1e8;border-radius:12px;">
 <h1 class="strong" style="${STRONG}">${subject}</h1>

@@ -50,7 +50,10 @@ interface LetterText<K extends LetterKind> {
   body(data: CleanData<K>): LetterBody;
 }
 
-/** One language: a file in `letters/`, listed in `letters.ts`. */
+/**
+ * One language: a file in `letters/`, listed in `letters.ts`. A kind added to `LetterData` does not compile before every
+ * language has its words. Forms of address are one for each language (see the head of its `LetterTexts`).
+ */
 export interface LetterTexts {
   /** For the `lang` attribute and for dates (BCP 47). */
   readonly language: string;

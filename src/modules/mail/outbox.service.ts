@@ -8,6 +8,7 @@ import { newId } from '../../core/columns.js';
 import type { App } from '../../core/context.js';
 import { type Letter, MailError, parseSender } from '../../core/mailer.js';
 import { networkKey } from '../../core/network.js';
+import type { Addressee } from './addressee.js';
 import type { LetterData, LetterKind } from './letter-texts.js';
 import { renderLetter } from './letters.js';
 import { type OutboxEmailRow, outboxEmails } from './mail.table.js';
@@ -36,13 +37,8 @@ const LONGEST_PAUSE = HOUR;
 const PERMANENT_TRIES = 3;
 const KEEP_DAYS = 30;
 
-export interface LetterRequest<K extends LetterKind> {
+export interface LetterRequest<K extends LetterKind> extends Addressee {
   kind: K;
-  /** The stored address, never what a request typed (it may only look the same). */
-  to: string;
-  /** BCP 47; languages without texts get English. */
-  locale: string;
-  userId?: string | null;
   /** Whoever asked, for the hourly limit. */
   ip?: string | null;
   /** The request that causes it, for whoever traces that. */
@@ -60,12 +56,13 @@ export interface LetterRequest<K extends LetterKind> {
  */
 export async function queueLetter<K extends LetterKind>(app: App, request: LetterRequest<K>): Promise<boolean> {
   if (!is(app.db, PgTransaction)) throw new Error('A letter is queued in the transaction of what causes it');
-  const { kind, to, locale, userId = null, data } = request;
+  const { kind, to, locale, timeZone, userId = null } = request;
   const isLimited = STRANGER_KINDS.includes(kind);
   const ipHash = isLimited && request.ip ? hashIp(app, request.ip) : null;
   if (isLimited && !(await isWithinLimits(app, { to, ipHash }))) return false;
   const id = newId();
-  const body = JSON.stringify(typeof data === 'function' ? await data() : data);
+  const data = typeof request.data === 'function' ? await request.data() : request.data;
+  const body = JSON.stringify({ data, timeZone } satisfies SealedLetter);
   const queued = await app.db
     .insert(outboxEmails)
     .values({
@@ -86,6 +83,12 @@ export async function queueLetter<K extends LetterKind>(app: App, request: Lette
   if (queued.length === 0) return false;
   await app.db.execute(sql`select pg_notify(${MAIL_CHANNEL}, '')`);
   return true;
+}
+
+/** What the template needs besides the row. */
+interface SealedLetter {
+  data: LetterData[LetterKind];
+  timeZone: string;
 }
 
 /** Tells one IPv4 address or IPv6 /64 from another without keeping it. */
@@ -147,9 +150,10 @@ export async function claimLetters(app: App, { max }: { max: number }): Promise<
 export function openLetter(app: App, row: OutboxEmailRow): Letter {
   if (row.sealedBody === null) throw new Error('A letter that was sent has no body');
   const kind = row.kind as LetterKind;
-  const data = JSON.parse(app.secrets.decrypt('mail', row.sealedBody, row.id)) as LetterData[LetterKind];
+  const { data, timeZone } = JSON.parse(app.secrets.decrypt('mail', row.sealedBody, row.id)) as SealedLetter;
   const { from } = app.config.mail;
-  const rendered = renderLetter(kind, data, { locale: row.locale, brand: parseSender(from).name || 'Credence' });
+  const brand = parseSender(from).name || 'Credence';
+  const rendered = renderLetter(kind, data, { locale: row.locale, timeZone, brand });
   return { ...rendered, to: row.recipient, from, idempotencyKey: row.idempotencyKey };
 }
 

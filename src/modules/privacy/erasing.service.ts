@@ -10,6 +10,7 @@ import { activeDays } from '../auth/activity.table.js';
 import { apiKeys, sessions } from '../auth/auth.table.js';
 import { clearFailures } from '../auth/throttle.service.js';
 import { destroyDataKeys } from '../data-keys/data-keys.service.js';
+import { addressUser } from '../mail/addressee.js';
 import { outboxEmails } from '../mail/mail.table.js';
 import { queueLetter } from '../mail/outbox.service.js';
 import { messageLogs } from '../messages/messages.table.js';
@@ -40,8 +41,9 @@ export async function eraseUser(
     const erased = await erase(app, { userId, actor, reason });
     if (!user.deletedAt) {
       // Without the id: this letter is the last that is kept about nobody in particular, and goes with the others.
-      const { username, email: to, locale } = user;
-      await queueLetter(app, { kind: 'ACCOUNT_ERASED', to, locale, requestId: actor.requestId, data: { username } });
+      const letter = { ...addressUser(user), userId: null };
+      const data = { username: user.username };
+      await queueLetter(app, { ...letter, kind: 'ACCOUNT_ERASED', requestId: actor.requestId, data });
     }
     return toDeparted(app, erased);
   });

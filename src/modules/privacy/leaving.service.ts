@@ -10,6 +10,7 @@ import { apiKeys, emailTokens, type UserRow, users } from '../auth/auth.table.js
 import { endSessions } from '../auth/sessions.service.js';
 import { releaseHoldsOf } from '../credits/holds.service.js';
 import { getSealingKey } from '../data-keys/data-keys.service.js';
+import { addressUser } from '../mail/addressee.js';
 import { queueLetter } from '../mail/outbox.service.js';
 import { type Departed, toDeparted } from './deleted-users.service.js';
 import { type DeletedUserRow, deletedUsers } from './privacy.table.js';
@@ -101,9 +102,8 @@ export async function leave(
     const data = { username: user.username, when: purgeAt };
     await queueLetter(app, {
       kind: 'ACCOUNT_DELETED',
+      ...addressUser(user),
       to,
-      locale: user.locale,
-      userId,
       requestId: actor.requestId,
       data,
     });

@@ -11,6 +11,7 @@ import { type UserRow, users } from '../auth/auth.table.js';
 import { isKeptForUndo } from '../auth/email-tokens.service.js';
 import { endSessions } from '../auth/sessions.service.js';
 import { findOpeningKeys } from '../data-keys/data-keys.service.js';
+import { addressUser } from '../mail/addressee.js';
 import { queueLetter } from '../mail/outbox.service.js';
 import { endApiKeys, lockUser } from './leaving.service.js';
 import { deletedUsers } from './privacy.table.js';
@@ -52,9 +53,8 @@ export async function restoreUser(app: App, options: NewNames & { userId: string
         const data = { username: row.username };
         await queueLetter(app, {
           kind: 'ACCOUNT_RESTORED',
+          ...addressUser(row),
           to,
-          locale: row.locale,
-          userId,
           requestId: actor.requestId,
           data,
         });

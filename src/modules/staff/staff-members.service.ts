@@ -12,6 +12,7 @@ import { admins } from '../admin/admin.table.js';
 import { recordAudit } from '../audit/audit.service.js';
 import { createEmailToken, voidEmailTokens } from '../auth/email-tokens.service.js';
 import { endSessions } from '../auth/sessions.service.js';
+import { OPERATORS_READ } from '../mail/addressee.js';
 import { queueLetter } from '../mail/outbox.service.js';
 import { type StaffRow, staffMembers } from './staff.table.js';
 
@@ -91,7 +92,7 @@ async function invite(
   const owner = { kind: 'staff', id: staff.id } as const;
   const token = await createEmailToken(app, { purpose: 'INVITATION', owner, email: staff.email });
   const data = { username: staff.username, link: linkTo(app.config, '/accept-invitation', token), invitedBy };
-  await queueLetter(app, { kind: 'INVITATION', to: staff.email, locale: 'en', requestId, data });
+  await queueLetter(app, { ...OPERATORS_READ, kind: 'INVITATION', to: staff.email, requestId, data });
 }
 
 async function lockStaff(app: App, staffId: string): Promise<StaffRow> {

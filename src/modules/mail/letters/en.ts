@@ -2,6 +2,7 @@ import type { LetterTexts } from '../letter-texts.js';
 
 const NOT_YOU = 'If this was not you, set a new password now and end your other sessions.';
 
+/** What every other language falls back to. */
 export const en: LetterTexts = {
   language: 'en',
   greeting: (username) => `Hello ${username},`,
