@@ -50,6 +50,18 @@ export interface Config {
     retentionDays: number;
   };
   credits: { /** A balance that falls to it or below is told as `credits.low`. */ lowAt: number };
+  /** Where avatars and data exports are. */
+  storage:
+    | { kind: 'local'; directory: string }
+    | {
+        kind: 's3';
+        bucket: string;
+        region: string;
+        /** Of another server than Amazon's that speaks the same protocol. */
+        endpoint: string | undefined;
+        /** undefined: as the machine, the pod or the profile has them. */
+        credentials: AwsCredentials | undefined;
+      };
   log: {
     level: string;
     pretty: boolean;
@@ -60,6 +72,12 @@ export interface Config {
     syslogUrl: string | undefined;
   };
   metricsToken: string | undefined;
+}
+
+export interface AwsCredentials {
+  accessKeyId: string;
+  secretAccessKey: string;
+  sessionToken?: string;
 }
 
 interface Setting {
@@ -164,6 +182,17 @@ export const SETTINGS = {
     default: 'https://api.stripe.com',
     meaning: 'Where the Stripe API is reached: https, or http on this machine (a stand-in for Stripe).',
   },
+  STORAGE: { default: 'local', meaning: 'Where avatars and data exports are: local (DATA_DIR/files) or s3.' },
+  S3_BUCKET: { meaning: 'Bucket for STORAGE=s3; private, nobody but this server reads it.' },
+  S3_REGION: { meaning: 'Region of the bucket; AWS_REGION when not set, and of no matter with S3_ENDPOINT.' },
+  S3_ENDPOINT: {
+    meaning: 'https://host of another server that speaks the protocol of S3; buckets are named in paths.',
+  },
+  AWS_ACCESS_KEY_ID: {
+    meaning: 'Key for Amazon and its like, with AWS_SECRET_ACCESS_KEY. Without it, what instance, pod or profile give.',
+  },
+  AWS_SECRET_ACCESS_KEY: { meaning: 'The secret of AWS_ACCESS_KEY_ID.' },
+  AWS_SESSION_TOKEN: { meaning: 'Goes with keys that are lent for a time.' },
   LOG_LEVEL: { default: 'info', meaning: 'fatal, error, warn, info, debug, trace or silent.' },
   LOG_STORE: {
     shownDefault: 'true in development',
@@ -336,6 +365,31 @@ export function parseEncryptionKey(text: string): Buffer | undefined {
   return key.length === 32 && new Set(key).size >= 16 ? key : undefined;
 }
 
+/** Both halves or neither: half a key would make the SDK look elsewhere, and find the wrong one. */
+function awsCredentials(reader: Reader): AwsCredentials | undefined {
+  const accessKeyId = reader.text('AWS_ACCESS_KEY_ID');
+  const secretAccessKey = reader.text('AWS_SECRET_ACCESS_KEY');
+  const sessionToken = reader.text('AWS_SESSION_TOKEN');
+  if (accessKeyId && secretAccessKey) return { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) };
+  if (accessKeyId || secretAccessKey || sessionToken)
+    reader.complaints.push('AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together.');
+  return undefined;
+}
+
+/** Names as Amazon allows them since 2018; other servers allow no more. */
+const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
+
+function storageOf(reader: Reader, dataDir: string): Config['storage'] {
+  const kind = reader.oneOf('STORAGE', ['local', 's3']);
+  const [bucket, endpoint] = [reader.text('S3_BUCKET') ?? '', reader.url('S3_ENDPOINT', ['https:', 'http:'])];
+  const region = reader.text('S3_REGION') ?? reader.text('AWS_REGION') ?? (endpoint && 'us-east-1');
+  const credentials = awsCredentials(reader);
+  if (kind === 'local') return { kind, directory: resolve(dataDir, 'files') };
+  if (!BUCKET.test(bucket)) reader.complaints.push('S3_BUCKET must name a bucket for STORAGE=s3.');
+  if (!region) reader.complaints.push('S3_REGION (or AWS_REGION) is required for STORAGE=s3 without S3_ENDPOINT.');
+  return { kind, bucket, region: region ?? '', endpoint, credentials };
+}
+
 function checkProduction(reader: Reader, config: Config): void {
   if (config.environment !== 'production') return;
   if (!config.encryptionKey)
@@ -410,6 +464,7 @@ export function buildConfig(values: Environment): Config {
       from: reader.text('MAIL_FROM') ?? '',
     },
     billing: billing(reader, production),
+    storage: storageOf(reader, dataDir),
     messages: { retentionDays: reader.whole('MESSAGE_RETENTION_DAYS', 1, 3650) },
     events: events(reader, environment),
     // 2^53 - 1 is the largest balance.

@@ -5,6 +5,7 @@ import { deleteOldActivity } from '../modules/auth/activity.service.js';
 import { deleteExpiredCredentials } from '../modules/auth/retention.service.js';
 import { rotateDueSigningKeys } from '../modules/auth/signing-keys.service.js';
 import { ledgerHealth } from '../modules/credits/health.service.js';
+import { deleteExpiredFiles } from '../modules/files/files.service.js';
 import { purgeMessages } from '../modules/messages/message-logs.service.js';
 import { purgeDeletedUsers } from '../modules/privacy/erasing.service.js';
 
@@ -12,6 +13,7 @@ import { purgeDeletedUsers } from '../modules/privacy/erasing.service.js';
 export const JOBS: readonly Job[] = [
   { name: 'delete-expired-credentials', cron: '7 * * * *', run: deleteExpiredCredentials },
   { name: 'purge-messages', cron: '17 * * * *', run: purgeMessages },
+  { name: 'delete-expired-files', cron: '*/5 * * * *', run: deleteExpiredFiles },
   { name: 'purge-deleted-users', cron: '27 * * * *', run: purgeDeletedUsers },
   { name: 'rotate-signing-keys', cron: '3 * * * *', run: rotateDueSigningKeys },
   { name: 'delete-old-activity', cron: '57 3 * * *', run: deleteOldActivity },
