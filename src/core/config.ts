@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
+import { findSender } from './mail.js';
 import { type Cidr, parseCidrs } from './network.js';
 
 /** Everything that can be set, by concern. Built once; nothing else reads the environment. */
@@ -33,7 +34,12 @@ export interface Config {
   /** Credits one staff member may adjust on one day (UTC), up and down together. */
   staff: { dailyCreditCap: number };
   graphql: { introspection: boolean; playground: boolean };
-  mail: { transport: 'mailbox' | 'smtp'; smtpUrl: string | undefined; from: string };
+  /** `from`: `Name <address>` or an address. */
+  mail: { from: string } & (
+    | { transport: 'mailbox' }
+    | { transport: 'smtp'; smtpUrl: string }
+    | { transport: 'resend'; resend: { apiKey: string; apiBase: string } }
+  );
   /** undefined: nothing is sold here. */
   billing:
     | { secretKey: string /** Any of them may have signed a webhook. */; webhookSecrets: string[]; apiBase: string }
@@ -148,7 +154,10 @@ export const SETTINGS = {
   },
   INTROSPECTION: { shownDefault: 'true outside production', meaning: 'Whether the schema may be asked for.' },
   PLAYGROUND: { shownDefault: 'true outside production', meaning: 'Whether GET /playground is served.' },
-  MAIL_TRANSPORT: { shownDefault: 'mailbox outside production', meaning: 'mailbox (read at /dev/mailbox) or smtp.' },
+  MAIL_TRANSPORT: {
+    shownDefault: 'mailbox outside production',
+    meaning: 'mailbox (read at /dev/mailbox), smtp or resend. In production smtp, or resend where only its key is set.',
+  },
   SMTP_URL: {
     meaning:
       'smtp://user:password@host:587 (STARTTLS, required unless the host is this machine or ?requireTLS=false stands behind) or smtps://host:465.',
@@ -170,7 +179,17 @@ export const SETTINGS = {
     default: '0',
     meaning: 'The event credits.low is told when a balance falls to so many credits, or below.',
   },
-  MAIL_FROM: { default: 'Credence <no-reply@localhost.localdomain>', meaning: 'Sender of letters.' },
+  RESEND_API_KEY: {
+    meaning: 're_… key of your Resend account, for MAIL_TRANSPORT=resend. Permission to send is enough.',
+  },
+  RESEND_API_BASE: {
+    default: 'https://api.resend.com',
+    meaning: 'Where the Resend API is reached: https, or http on this machine (a stand-in for Resend).',
+  },
+  MAIL_FROM: {
+    default: 'Credence <no-reply@localhost.localdomain>',
+    meaning: 'Sender of letters: an address, or a name and an address. The name stands at the head of each letter.',
+  },
   STRIPE_SECRET_KEY: {
     meaning: 'sk_… or rk_… key of your Stripe account. Without it billing fields answer BILLING_NOT_CONFIGURED.',
   },
@@ -303,20 +322,42 @@ function receiverUrl(reader: Reader, name: Name, protocols: readonly string[]): 
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 
 /** Values are never repeated in complaints: they are secrets, or may be secrets in the wrong place. */
+function mail(reader: Reader, production: boolean): Config['mail'] {
+  const from = reader.text('MAIL_FROM') ?? '';
+  if (!findSender(from)) reader.complaints.push('MAIL_FROM must be an address, or a name and an address in < >.');
+  const smtpUrl = reader.url('SMTP_URL', ['smtp:', 'smtps:']);
+  const apiKey = reader.text('RESEND_API_KEY');
+  const apiBase = apiOrigin(reader, 'RESEND_API_BASE');
+  const usual = production ? (apiKey && !smtpUrl ? 'resend' : 'smtp') : 'mailbox';
+  const transport = reader.oneOf('MAIL_TRANSPORT', ['mailbox', 'smtp', 'resend'], usual);
+  if (transport === 'mailbox') return { transport, from };
+  if (transport === 'smtp') {
+    if (!smtpUrl) reader.complaints.push('SMTP_URL is required for MAIL_TRANSPORT=smtp (the default in production).');
+    return { transport, from, smtpUrl: smtpUrl ?? '' };
+  }
+  if (!apiKey) reader.complaints.push('RESEND_API_KEY is required for MAIL_TRANSPORT=resend.');
+  if (apiKey && !/^re_\w{8,}$/.test(apiKey)) reader.complaints.push('RESEND_API_KEY must be a key like re_….');
+  return { transport, from, resend: { apiKey: apiKey ?? '', apiBase } };
+}
+
+/** The origin of a provider's API. The key travels with every request, so only this machine may be spoken to in the clear. */
+function apiOrigin(reader: Reader, name: 'STRIPE_API_BASE' | 'RESEND_API_BASE'): string {
+  const apiBase = reader.url(name, ['http:', 'https:']) ?? '';
+  const base = URL.parse(apiBase);
+  if (base?.protocol === 'http:' && !LOOPBACK.includes(base.hostname))
+    reader.complaints.push(`${name} must use https, unless it is on this machine.`);
+  if (base && apiBase !== base.origin) reader.complaints.push(`${name} must be scheme, host and port, no more.`);
+  return apiBase;
+}
+
 function billing(reader: Reader, production: boolean): Config['billing'] {
   const secretKey = reader.text('STRIPE_SECRET_KEY');
   const webhookSecrets = reader.list('STRIPE_WEBHOOK_SECRET');
-  const apiBase = reader.url('STRIPE_API_BASE', ['http:', 'https:']) ?? '';
-  const base = URL.parse(apiBase);
+  const apiBase = apiOrigin(reader, 'STRIPE_API_BASE');
   if (secretKey !== undefined && !/^(sk|rk)_(test|live)_\w{8,}$/.test(secretKey))
     reader.complaints.push('STRIPE_SECRET_KEY must be a secret or restricted key (sk_test_…, sk_live_…, rk_live_…).');
   if (!webhookSecrets.every((secret) => /^whsec_[\w+/=-]{16,}$/.test(secret)))
     reader.complaints.push('STRIPE_WEBHOOK_SECRET must be signing secrets (whsec_…), separated by commas.');
-  // The key travels with every request.
-  if (base?.protocol === 'http:' && !LOOPBACK.includes(base.hostname))
-    reader.complaints.push('STRIPE_API_BASE must use https, unless it is on this machine.');
-  if (base && apiBase !== base.origin)
-    reader.complaints.push('STRIPE_API_BASE must be scheme, host and port, no more.');
   if (secretKey === undefined) {
     if (webhookSecrets.length > 0) reader.complaints.push('STRIPE_WEBHOOK_SECRET needs STRIPE_SECRET_KEY beside it.');
     return undefined;
@@ -396,7 +437,7 @@ function checkProduction(reader: Reader, config: Config): void {
     reader.complaints.push('ENCRYPTION_KEY is required in production (make one with: openssl rand -base64 32).');
   if (!config.server.publicUrl.startsWith('https://'))
     reader.complaints.push('PUBLIC_URL must be set and begin with https:// in production.');
-  if (config.mail.transport === 'smtp' && config.mail.from.includes('localhost'))
+  if (config.mail.transport !== 'mailbox' && config.mail.from.includes('localhost'))
     reader.complaints.push('MAIL_FROM must be set in production.');
 }
 
@@ -457,12 +498,7 @@ export function buildConfig(values: Environment): Config {
       introspection: reader.flag('INTROSPECTION', !production),
       playground: reader.flag('PLAYGROUND', !production),
     },
-    mail: {
-      transport:
-        production && !values.MAIL_TRANSPORT ? 'smtp' : reader.oneOf('MAIL_TRANSPORT', ['mailbox', 'smtp'], 'mailbox'),
-      smtpUrl: reader.url('SMTP_URL', ['smtp:', 'smtps:']),
-      from: reader.text('MAIL_FROM') ?? '',
-    },
+    mail: mail(reader, production),
     billing: billing(reader, production),
     storage: storageOf(reader, dataDir),
     messages: { retentionDays: reader.whole('MESSAGE_RETENTION_DAYS', 1, 3650) },
@@ -479,8 +515,6 @@ export function buildConfig(values: Environment): Config {
     },
     metricsToken: reader.text('METRICS_TOKEN'),
   };
-  if (config.mail.transport === 'smtp' && !config.mail.smtpUrl)
-    reader.complaints.push('SMTP_URL is required for MAIL_TRANSPORT=smtp (the default in production).');
   if (config.encryptionKey && !parseEncryptionKey(config.encryptionKey))
     reader.complaints.push('ENCRYPTION_KEY must be 32 random bytes, as base64 or hex.');
   checkProduction(reader, config);

@@ -4,7 +4,7 @@ import type { ErrorCode } from './errors.js';
 import type { Limiter } from './limiter.js';
 import type { LogSinks } from './log-sinks.js';
 import type { Logger } from './logger.js';
-import type { Mailer } from './mailer.js';
+import type { Mailer } from './mail.js';
 import type { Metrics } from './metrics.js';
 import type { Passwords } from './passwords.js';
 import type { Payments } from './payments.js';

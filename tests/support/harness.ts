@@ -8,7 +8,7 @@ import { newId } from '../../src/core/columns.js';
 import { buildConfig, type Config } from '../../src/core/config.js';
 import { type App, SYSTEM_ACTOR } from '../../src/core/context.js';
 import { createLogger } from '../../src/core/logger.js';
-import type { Letter } from '../../src/core/mailer.js';
+import type { Letter } from '../../src/core/mail.js';
 import { makeKey, sha256, startOfKey } from '../../src/core/secrets.js';
 import { sendDueLetters } from '../../src/jobs/send-letters.js';
 import { admins } from '../../src/modules/admin/admin.table.js';
