@@ -123,6 +123,17 @@ function ownerOr(level: Level, apiKeyScope?: string): Level {
   };
 }
 
+/** On fields of an operator: the operator themselves, or whoever manages their kind. */
+function operatorOr(kind: 'admin' | 'staff', level: Level): Level {
+  return {
+    name: `OWNER or ${level.name}`,
+    check(viewer, now, parent) {
+      if (viewer.kind === kind && viewer.id === (parent as { id?: unknown } | undefined)?.id) return undefined;
+      return level.check(viewer, now) === undefined ? undefined : 'FORBIDDEN';
+    },
+  };
+}
+
 const OWNER_OR_STAFF = ownerOr(staff(2, 'users:read'));
 
 function either(...levels: Level[]): Level {
@@ -217,6 +228,9 @@ export const ACCESS = {
     staffLogin: PUBLIC,
     adminLogin: PUBLIC,
     impersonateUser: admin('users:impersonate'),
+    removeUserSecondFactor: admin('users:write'),
+    removeStaffSecondFactor: admin('staff:manage'),
+    removeAdminSecondFactor: admin('admins:manage'),
     resendUserVerification: staff(1, 'users:write'),
     sendUserPasswordReset: staff(1, 'users:write'),
     addUserNote: staff(1, 'users:write'),
@@ -262,6 +276,8 @@ export const ACCESS = {
     usage: ownerOr(staff(2, 'users:read'), 'usage:read'),
     creditAccount: ownerOr(staff(2, 'users:read'), 'credits:read'),
   },
+  Admin: { hasTotp: operatorOr('admin', admin('admins:manage')) },
+  Staff: { hasTotp: operatorOr('staff', admin('staff:manage')) },
   CreditAccount: {
     transactions: ownerOr(either(service('credits:read'), staff(2, 'users:read')), 'credits:read'),
   },

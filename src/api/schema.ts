@@ -31,7 +31,12 @@ import { LogsResolver } from '../modules/logs/logs.resolver.js';
 import { MessagesResolver, UserMessagesResolver } from '../modules/messages/messages.resolver.js';
 import { NetworkResolver } from '../modules/network/network.resolver.js';
 import { PrivacyResolver } from '../modules/privacy/privacy.resolver.js';
-import { SecondFactorResolver } from '../modules/second-factor/second-factor.resolver.js';
+import { SecondFactorRemovalResolver } from '../modules/second-factor/removal.resolver.js';
+import {
+  AdminSecondFactorResolver,
+  SecondFactorResolver,
+  StaffSecondFactorResolver,
+} from '../modules/second-factor/second-factor.resolver.js';
 import { ServicesResolver } from '../modules/services/services.resolver.js';
 import { TokenValidationResolver, UserLookupResolver } from '../modules/services/token-validation.resolver.js';
 import { StaffResolver } from '../modules/staff/staff.resolver.js';
@@ -68,6 +73,9 @@ const RESOLVERS: NonEmptyArray<new () => object> = [
   UserLookupResolver,
   UserPlanResolver,
   SecondFactorResolver,
+  AdminSecondFactorResolver,
+  StaffSecondFactorResolver,
+  SecondFactorRemovalResolver,
   StaffResolver,
   SupportResolver,
   UserNotesResolver,

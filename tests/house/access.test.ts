@@ -238,7 +238,11 @@ describe('the access page', () => {
       const cells = viewers.map((viewer) => expected(level, { root, viewer, field: field.name }) ?? 'yes');
       return `| ${root === 'query' ? 'Q' : 'M'} \`${field.name}\` | ${level} | ${cells.map((cell) => (cell === 'yes' ? '✓' : '·')).join(' | ')} |`;
     });
-    const owned = Object.entries(page.User ?? {}).map(([name, rule]) => `| \`User.${name}\` | ${rule.name} |`);
+    const owned = Object.entries(page)
+      .filter(([typeName]) => !roots.some(([, root]) => root === typeName))
+      .flatMap(([typeName, fields]) =>
+        Object.entries(fields).map(([name, rule]) => `| \`${typeName}.${name}\` | ${rule.name} |`),
+      );
     const table = [
       `| field | level | ${viewers.join(' | ')} |`,
       `|---|---|${viewers.map(() => ':-:').join('|')}|`,

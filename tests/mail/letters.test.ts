@@ -26,6 +26,7 @@ const dataWith = (words: string): LetterData => ({
   ACCOUNT_SUSPENDED: { username: words, reason: words },
   SECOND_FACTOR_ENABLED: { username: words },
   SECOND_FACTOR_DISABLED: { username: words, when, ip },
+  SECOND_FACTOR_REMOVED: { username: words, when, reason: words },
   BACKUP_CODES_REPLACED: { username: words },
   ACCOUNT_DELETED: { username: words, when },
   ACCOUNT_RESTORED: { username: words },

@@ -120,6 +120,19 @@ async function requireSubject(
 }
 
 /**
+ * Another admin, locked, over whom the caller has power. Inside the caller's transaction.
+ *
+ * @throws NOT_FOUND, FORBIDDEN for oneself and for an admin who holds more than the caller
+ */
+export async function lockOtherAdmin(
+  app: App,
+  { adminId, actor }: { adminId: string; actor: Actor },
+): Promise<AdminRow> {
+  const managers = await lockManagers(app, actor);
+  return requireSubject(app, { adminId, managers, losesManage: false });
+}
+
+/**
  * Replaces an admin's permissions; they count with the next request.
  *
  * @throws BAD_USER_INPUT, NOT_FOUND, FORBIDDEN for oneself, for an admin who holds more than the caller and for a

@@ -7,8 +7,7 @@ import { badInput } from '../../core/errors.js';
 import { found, requireId } from '../../core/input.js';
 import { recordAudit } from '../audit/audit.service.js';
 import { type UserRow, users } from '../auth/auth.table.js';
-import { plans } from '../catalog/catalog.table.js';
-import { emitEvent } from '../events/events.service.js';
+import { requireActivePlan } from '../catalog/plans.service.js';
 
 /** What an INTEGER holds. */
 const MOST_A_DAY = 2_147_483_647;
@@ -25,11 +24,7 @@ export async function setUserPlan(
   const { planCode, actor } = options;
   const userId = requireId(options.userId, 'userId');
   return transact(app, async (app) => {
-    const [plan] = await app.db
-      .select({ code: plans.code })
-      .from(plans)
-      .where(and(eq(plans.code, planCode), isNull(plans.archivedAt)));
-    if (!plan) throw badInput({ planCode: 'must be the code of a plan' });
+    await requireActivePlan(app, planCode);
     const user = await lockUser(app, userId);
     const row = await change(app, userId, { planCode });
     const [before, after] = [{ planCode: user.planCode }, { planCode }];
@@ -41,7 +36,6 @@ export async function setUserPlan(
       before,
       after,
     });
-    await emitEvent(app, { kind: 'user.updated', userId, data: { fields: ['plan'] } });
     return row;
   });
 }
@@ -77,7 +71,6 @@ export async function setUserLimits(
       before: limitsOf(user),
       after: limitsOf(row),
     });
-    await emitEvent(app, { kind: 'user.updated', userId, data: { fields: Object.keys(limits) } });
     return row;
   });
 }

@@ -1,4 +1,3 @@
-import type { SQL } from 'drizzle-orm';
 import { newId } from '../../core/columns.js';
 import type { Actor, App } from '../../core/context.js';
 import type { NestedList } from '../../core/nested-pages.js';
@@ -28,6 +27,7 @@ export type AuditAction =
   | 'user.restored'
   | 'user.erased'
   | 'user.data_exported'
+  | 'user.data_key_rotated'
   | 'user.messages_viewed'
   | 'user.plan_changed'
   | 'user.limits_changed'
@@ -63,16 +63,22 @@ export type AuditAction =
   | 'staff.password_reset'
   | 'staff.password_changed'
   | 'staff.invitation_accepted'
+  | 'user.second_factor_started'
   | 'user.second_factor_enabled'
   | 'user.second_factor_disabled'
+  | 'user.second_factor_removed'
   | 'user.second_factor_failed'
   | 'user.backup_codes_replaced'
+  | 'admin.second_factor_started'
   | 'admin.second_factor_enabled'
   | 'admin.second_factor_disabled'
+  | 'admin.second_factor_removed'
   | 'admin.second_factor_failed'
   | 'admin.backup_codes_replaced'
+  | 'staff.second_factor_started'
   | 'staff.second_factor_enabled'
   | 'staff.second_factor_disabled'
+  | 'staff.second_factor_removed'
   | 'staff.second_factor_failed'
   | 'staff.backup_codes_replaced'
   | 'user.listed'
@@ -111,16 +117,9 @@ export interface AuditEntry {
   reason?: string | undefined;
 }
 
-/**
- * Writes one row. Call it inside the transaction of the act: either both are there or neither is.
- *
- * @param options.alongside a statement that writes, to be carried out in the same round trip
- */
-export async function recordAudit(app: App, entry: AuditEntry, options: { alongside?: SQL } = {}): Promise<void> {
-  const { alongside } = options;
-  // A WITH that changes data is carried out though nothing refers to it (PostgreSQL, 7.8.4).
-  const db = alongside ? app.db.with(app.db.$with('alongside', {}).as(alongside)) : app.db;
-  await db.insert(auditEvents).values(toRow(app, entry));
+/** Writes one row. Call it inside the transaction of the act: either both are there or neither is. */
+export async function recordAudit(app: App, entry: AuditEntry): Promise<void> {
+  await app.db.insert(auditEvents).values(toRow(app, entry));
 }
 
 /** Writes a row for each, in one statement: an act that concerns many people stands in the history of each. */

@@ -172,19 +172,18 @@ export async function compareGuess(
 }
 
 /**
- * Opens the account again: after a reset by mail, or (with `secondFactor`) by staff. A reset leaves guesses at the
- * second factor counted, or a thief of the mailbox would get new ones with every letter.
+ * What a reset by mail opens again. It leaves guesses at the second factor counted, or a thief of the mailbox would get
+ * new ones with every letter.
  */
+const OPENED_BY_MAIL: readonly Credential[] = ['password', 'recovery phrase'];
+export const EVERY_CREDENTIAL: readonly Credential[] = [...OPENED_BY_MAIL, 'second factor'];
+
+/** Forgets what was guessed, and opens the account again. Operators may open more than a letter does. */
 export async function clearFailures(
   app: App,
   accountId: string,
-  options: { secondFactor?: boolean } = {},
+  credentials: readonly Credential[] = OPENED_BY_MAIL,
 ): Promise<void> {
-  const credentials: Credential[] = [
-    'password',
-    'recovery phrase',
-    ...(options.secondFactor ? (['second factor'] as const) : []),
-  ];
   const keys = credentials.map((credential) => keyOf(accountId, credential));
   const mine = keys.flatMap((key) => [eq(loginFailures.key, key), like(loginFailures.key, `${key}:known:%`)]);
   await app.db.delete(loginFailures).where(or(...mine));

@@ -20,6 +20,8 @@ export interface LetterData {
   ACCOUNT_SUSPENDED: { username: string; reason: string };
   SECOND_FACTOR_ENABLED: { username: string };
   SECOND_FACTOR_DISABLED: { username: string; when: Date | string; ip: string | null };
+  /** An operator took it off. */
+  SECOND_FACTOR_REMOVED: { username: string; when: Date | string; reason: string };
   BACKUP_CODES_REPLACED: { username: string };
   /** Everything can still be brought back until then. */
   ACCOUNT_DELETED: { username: string; when: Date | string };

@@ -32,10 +32,25 @@ const ownFactor = ({ kind, id }: Owner) => eq(ownerColumn<AnyPgColumn>(totpFacto
  */
 export async function startTotpEnrollment(
   app: App,
-  options: { account: Owner },
+  { account, actor }: { account: Owner; actor: Actor },
 ): Promise<{ secret: string; uri: string }> {
-  const { account } = options;
   const secret = makeTotpSecret();
+  return transact(app, async (app) => {
+    await keepUnconfirmed(app, { account, secret });
+    const target = { kind: account.kind, id: account.id };
+    await recordAudit(app, {
+      actor,
+      action: `${account.kind}.second_factor_started`,
+      userId: personOf(account),
+      target,
+    });
+    const { username } = await getAccount(app, account);
+    const issuer = new URL(app.config.server.publicUrl).hostname;
+    return { secret, uri: totpUri(secret, { issuer, account: username }) };
+  });
+}
+
+async function keepUnconfirmed(app: App, { account, secret }: { account: Owner; secret: string }): Promise<void> {
   const sealedSecret = app.secrets.encrypt(TOTP_SEAL, secret, sealOf(account));
   const row = { sealedSecret, createdAt: app.now() };
   const started = await app.db
@@ -48,9 +63,6 @@ export async function startTotpEnrollment(
     })
     .returning({ id: totpFactors.id });
   if (started.length === 0) throw new AppError('CONFLICT', { message: 'A second factor is active already.' });
-  const { username } = await getAccount(app, account);
-  const issuer = new URL(app.config.server.publicUrl).hostname;
-  return { secret, uri: totpUri(secret, { issuer, account: username }) };
 }
 
 /**
@@ -83,8 +95,7 @@ export async function confirmTotpEnrollment(app: App, options: Caller & { code: 
 export async function disableTotp(app: App, options: Caller & { code: string }): Promise<void> {
   const { account, code, actor } = options;
   const permits = async (app: App) => {
-    await app.db.delete(totpFactors).where(ownFactor(account));
-    await deleteBackupCodes(app, account);
+    await deleteSecondFactor(app, account);
     await noteChange(app, { ...options, change: 'DISABLED' });
   };
   await requireCode(app, { owner: account, code, actor, permits });
@@ -108,6 +119,12 @@ export async function regenerateBackupCodes(app: App, options: Caller & { code: 
     return codes;
   };
   return requireCode(app, { owner: account, code, actor, permits });
+}
+
+/** With all that belongs to it. Inside the caller's transaction. */
+export async function deleteSecondFactor(app: App, account: Owner): Promise<void> {
+  await app.db.delete(totpFactors).where(ownFactor(account));
+  await deleteBackupCodes(app, account);
 }
 
 async function deleteBackupCodes(app: App, { kind, id }: Owner): Promise<void> {

@@ -1,8 +1,10 @@
 import { Arg, Ctx, FieldResolver, Mutation, Resolver, Root } from 'type-graphql';
 import type { Context } from '../../core/context.js';
 import { viewerAccount, viewerSession } from '../../core/viewer.js';
+import { Admin } from '../admin/admin.types.js';
 import { OkPayload, User } from '../auth/auth.types.js';
 import { completeSecondFactor } from '../auth/second-factor.service.js';
+import { Staff } from '../staff/staff.types.js';
 import {
   confirmTotpEnrollment,
   disableTotp,
@@ -35,8 +37,8 @@ export class SecondFactorResolver {
   @Mutation(() => TotpEnrollment, {
     description: 'A secret for an authenticator app; it does nothing before `confirmTotpEnrollment`.',
   })
-  async startTotpEnrollment(@Ctx() { app, viewer }: Context): Promise<TotpEnrollment> {
-    return startTotpEnrollment(app, { account: viewerAccount(viewer) });
+  async startTotpEnrollment(@Ctx() { app, viewer, actor }: Context): Promise<TotpEnrollment> {
+    return startTotpEnrollment(app, { account: viewerAccount(viewer), actor });
   }
 
   @Mutation(() => BackupCodesPayload, {
@@ -74,6 +76,24 @@ export class SecondFactorResolver {
 
   @FieldResolver(() => Boolean, { description: 'Whether signing in takes a second factor.' })
   async hasTotp(@Root() { id }: User, @Ctx() context: Context): Promise<boolean> {
-    return loadHasTotp(context, id);
+    return loadHasTotp(context, { kind: 'user', id });
+  }
+}
+
+const OPERATOR_HAS_TOTP = 'Whether signing in takes a second factor. For the account itself and for who manages it.';
+
+@Resolver(() => Admin)
+export class AdminSecondFactorResolver {
+  @FieldResolver(() => Boolean, { description: OPERATOR_HAS_TOTP })
+  async hasTotp(@Root() { id }: Admin, @Ctx() context: Context): Promise<boolean> {
+    return loadHasTotp(context, { kind: 'admin', id });
+  }
+}
+
+@Resolver(() => Staff)
+export class StaffSecondFactorResolver {
+  @FieldResolver(() => Boolean, { description: OPERATOR_HAS_TOTP })
+  async hasTotp(@Root() { id }: Staff, @Ctx() context: Context): Promise<boolean> {
+    return loadHasTotp(context, { kind: 'staff', id });
   }
 }

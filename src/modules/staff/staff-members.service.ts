@@ -101,6 +101,20 @@ async function lockStaff(app: App, staffId: string): Promise<StaffRow> {
 }
 
 /**
+ * A staff member, locked, who may do nothing that the caller may not. Inside the caller's transaction.
+ *
+ * @throws NOT_FOUND, FORBIDDEN for a level above the caller's own powers
+ */
+export async function lockStaffBelow(
+  app: App,
+  { staffId, actor }: { staffId: string; actor: Actor },
+): Promise<StaffRow> {
+  const staff = await lockStaff(app, staffId);
+  await requireMayGrant(app, { actor, level: staff.level });
+  return staff;
+}
+
+/**
  * Changes a staff member's level; it counts with the next request.
  *
  * @throws BAD_USER_INPUT, NOT_FOUND, FORBIDDEN for a level above the caller's own powers, CONFLICT for a disabled one

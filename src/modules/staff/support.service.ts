@@ -12,7 +12,7 @@ import { sendVerification } from '../accounts/registration.service.js';
 import { recordAudit } from '../audit/audit.service.js';
 import { type UserRow, users } from '../auth/auth.table.js';
 import { getAccount } from '../auth/credentials.service.js';
-import { clearFailures } from '../auth/throttle.service.js';
+import { clearFailures, EVERY_CREDENTIAL } from '../auth/throttle.service.js';
 import { isSuspended } from '../auth/users.service.js';
 import { type UserNoteRow, userNotes } from './user-notes.table.js';
 
@@ -121,7 +121,7 @@ export async function unlockUser(app: App, options: OnPerson & { reason: string 
   const reason = requireReason(options.reason);
   return transact(app, async (app) => {
     const user = await lockPerson(app, userId);
-    await clearFailures(app, userId, { secondFactor: true });
+    await clearFailures(app, userId, EVERY_CREDENTIAL);
     await recordAudit(app, { actor, action: 'user.unlocked', ...historyOf(userId), reason });
     return user;
   });

@@ -184,6 +184,17 @@ export const de: LetterTexts = {
         notes: [NOT_YOU],
       }),
     },
+    SECOND_FACTOR_REMOVED: {
+      subject: 'Die Anmeldung in zwei Schritten wurde aufgehoben',
+      body: ({ when, reason }) => ({
+        paragraphs: [
+          `Am ${when} hat eine Person vom Betreiber dieses Dienstes die Anmeldung in zwei Schritten von Ihrem Konto genommen.`,
+          `Angegebener Grund: ${reason}`,
+          'Zur Anmeldung genügt jetzt Ihr Passwort, und alle Sitzungen wurden abgemeldet. Richten Sie die Anmeldung in zwei Schritten bald wieder ein.',
+        ],
+        notes: [`Wenn Sie nicht darum gebeten haben, setzen Sie jetzt ein neues Passwort, und ${WRITE_TO_OPERATOR}.`],
+      }),
+    },
     BACKUP_CODES_REPLACED: {
       subject: 'Sie haben neue Ersatzcodes',
       body: () => ({

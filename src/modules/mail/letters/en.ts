@@ -178,6 +178,17 @@ export const en: LetterTexts = {
         notes: [NOT_YOU],
       }),
     },
+    SECOND_FACTOR_REMOVED: {
+      subject: 'Two-step sign-in was taken off your account',
+      body: ({ when, reason }) => ({
+        paragraphs: [
+          `On ${when} an operator of this service took two-step sign-in off your account.`,
+          `Reason given: ${reason}`,
+          'Signing in takes only your password now, and all your sessions were signed out. Set two-step sign-in up again soon.',
+        ],
+        notes: ['If you did not ask for it, set a new password now, and write to the people who run this service.'],
+      }),
+    },
     BACKUP_CODES_REPLACED: {
       subject: 'You have new backup codes',
       body: () => ({

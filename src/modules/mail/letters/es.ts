@@ -181,6 +181,17 @@ export const es: LetterTexts = {
         notes: [NOT_YOU],
       }),
     },
+    SECOND_FACTOR_REMOVED: {
+      subject: 'Se ha retirado la verificación en dos pasos',
+      body: ({ when, reason }) => ({
+        paragraphs: [
+          `El ${when}, una persona que administra este servicio retiró la verificación en dos pasos de su cuenta.`,
+          `Motivo indicado: ${reason}`,
+          'Ahora basta su contraseña para iniciar sesión, y se han cerrado todas sus sesiones. Vuelva a activar la verificación en dos pasos en cuanto pueda.',
+        ],
+        notes: [`Si no lo ha pedido usted, cambie ahora su contraseña y ${WRITE_TO_OPERATOR}.`],
+      }),
+    },
     BACKUP_CODES_REPLACED: {
       subject: 'Tiene nuevos códigos de respaldo',
       body: () => ({

@@ -185,6 +185,17 @@ export const fr: LetterTexts = {
         notes: [NOT_YOU],
       }),
     },
+    SECOND_FACTOR_REMOVED: {
+      subject: 'La validation en deux étapes a été retirée',
+      body: ({ when, reason }) => ({
+        paragraphs: [
+          `Le ${when}, un responsable de ce service a retiré la validation en deux étapes de votre compte.`,
+          `Motif indiqué\u00a0: ${reason}`,
+          'Votre mot de passe suffit désormais pour vous connecter, et toutes vos sessions ont été fermées. Réactivez la validation en deux étapes dès que possible.',
+        ],
+        notes: [`Si vous ne l’avez pas demandé, changez de mot de passe maintenant et ${WRITE_TO_OPERATOR}.`],
+      }),
+    },
     BACKUP_CODES_REPLACED: {
       subject: 'Vous avez de nouveaux codes de secours',
       body: () => ({

@@ -181,6 +181,17 @@ export const pt: LetterTexts = {
         notes: [NOT_YOU],
       }),
     },
+    SECOND_FACTOR_REMOVED: {
+      subject: 'A verificação em duas etapas foi retirada',
+      body: ({ when, reason }) => ({
+        paragraphs: [
+          `Em ${when}, uma pessoa da administração deste serviço retirou a verificação em duas etapas da sua conta.`,
+          `Motivo informado: ${reason}`,
+          'Agora basta a sua senha para entrar, e todas as suas sessões foram encerradas. Ative a verificação em duas etapas de novo assim que puder.',
+        ],
+        notes: [`Se você não pediu isso, troque sua senha agora e ${WRITE_TO_OPERATOR}.`],
+      }),
+    },
     BACKUP_CODES_REPLACED: {
       subject: 'Você tem novos códigos de backup',
       body: () => ({

@@ -157,6 +157,17 @@ export const zh: LetterTexts = {
         notes: [NOT_YOU],
       }),
     },
+    SECOND_FACTOR_REMOVED: {
+      subject: '您的两步验证已被移除',
+      body: ({ when, reason }) => ({
+        paragraphs: [
+          `本服务的一名管理人员于 ${when} 移除了您账号的两步验证。`,
+          `所述原因：${reason}`,
+          '现在登录只需要密码，您的所有会话均已退出登录。请尽快重新开启两步验证。',
+        ],
+        notes: [`如果这不是您要求的，请立即修改密码，并${WRITE_TO_OPERATOR}。`],
+      }),
+    },
     BACKUP_CODES_REPLACED: {
       subject: '您有新的备用验证码',
       body: () => ({
