@@ -264,6 +264,7 @@ export const ACCESS = {
     addIpRule: admin('security:manage'),
     removeIpRule: admin('security:manage'),
     rotateSigningKey: admin('security:manage'),
+    rotateDataKey: admin('security:manage'),
   },
   User: {
     sessions: OWNER_OR_STAFF,

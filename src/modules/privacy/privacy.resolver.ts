@@ -1,4 +1,4 @@
-import { Arg, Args, Ctx, Mutation, Query, Resolver } from 'type-graphql';
+import { Arg, Args, Ctx, ID, Mutation, Query, Resolver } from 'type-graphql';
 import type { Context } from '../../core/context.js';
 import { type Connection, mapConnection } from '../../core/pages.js';
 import { PageArgs } from '../../core/pages.types.js';
@@ -9,9 +9,11 @@ import { UserPayload } from '../auth/auth.types.js';
 import { listDeletedUsers } from './deleted-users.service.js';
 import { eraseUser } from './erasing.service.js';
 import { exportMyData } from './export.service.js';
+import { rotateDataKey } from './key-rotation.service.js';
 import { deleteAccount, deleteUser } from './leaving.service.js';
 import { toDeletedUser, toDeletedUserPayload } from './privacy.present.js';
 import {
+  DataKeyPayload,
   DeleteAccountInput,
   DeleteAccountPayload,
   type DeletedUser,
@@ -78,5 +80,17 @@ export class PrivacyResolver {
     @Arg('input', () => EraseUserInput) { userId, reason }: EraseUserInput,
   ): Promise<DeletedUserPayload> {
     return toDeletedUserPayload(await eraseUser(app, { userId, reason, actor }), app.now());
+  }
+
+  @Mutation(() => DataKeyPayload, {
+    description:
+      'Gives a person a new key at once. What was sealed under the earlier ones is sealed anew within the hour, and they are destroyed.',
+  })
+  async rotateDataKey(
+    @Ctx() { app, actor }: Context,
+    @Arg('userId', () => ID) userId: string,
+    @Arg('reason', () => String) reason: string,
+  ): Promise<DataKeyPayload> {
+    return { generation: await rotateDataKey(app, { userId, reason, actor }) };
   }
 }

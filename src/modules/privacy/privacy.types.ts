@@ -1,4 +1,4 @@
-import { Field, ID, InputType, ObjectType } from 'type-graphql';
+import { Field, ID, InputType, Int, ObjectType } from 'type-graphql';
 import { connectionType } from '../../core/pages.types.js';
 import { DateTime, EmailAddress } from '../../core/scalars.types.js';
 import { User } from '../auth/auth.types.js';
@@ -93,4 +93,10 @@ export class EraseUserInput {
 
   @Field(() => String, { description: '1 to 500 characters, for the audit log.' })
   reason!: string;
+}
+
+@ObjectType('DataKeyPayload', { simpleResolvers: true })
+export class DataKeyPayload {
+  @Field(() => Int, { description: 'The number of the key that seals from now on.' })
+  generation!: number;
 }

@@ -1,5 +1,5 @@
 // What a person was, for the way back: everything of their row but its id, and what proves that it is them.
-import { eq, getTableColumns } from 'drizzle-orm';
+import { and, eq, getTableColumns } from 'drizzle-orm';
 import type { PgTable } from 'drizzle-orm/pg-core';
 import type { App } from '../../core/context.js';
 import { DELETED_DOMAIN } from '../../core/input.js';
@@ -12,7 +12,8 @@ import {
   type UserRow,
   users,
 } from '../auth/auth.table.js';
-import { type DataKey, openWith, sealWith } from '../data-keys/data-keys.service.js';
+import { type DataKey, openWith, resealWith, sealWith } from '../data-keys/data-keys.service.js';
+import { deletedUsers } from './privacy.table.js';
 
 /** The columns of a user's row that are about the person. A new column does not compile until it is said here. */
 type Personal = Omit<UserRow, 'id' | 'createdAt' | 'updatedAt' | 'deletedAt'>;
@@ -69,6 +70,26 @@ export async function removeProofs(app: App, userId: string): Promise<void> {
   for (const table of [recoveryPhrases, totpFactors, backupCodes, secondFactorChallenges, emailTokens]) {
     await app.db.delete(table).where(eq(table.userId, userId));
   }
+}
+
+/** Seals what is kept of somebody who was deleted under the newest of their keys. Answers how many rows were written. */
+export async function resealSnapshot(
+  app: App,
+  { userId, keys }: { userId: string; keys: readonly DataKey[] },
+): Promise<number> {
+  const ofPerson = eq(deletedUsers.userId, userId);
+  const [row] = await app.db.select({ sealed: deletedUsers.sealedSnapshot }).from(deletedUsers).where(ofPerson);
+  const before = row?.sealed ?? undefined;
+  const sealed = before === undefined ? undefined : resealWith(keys, { sealed: before, about: ABOUT });
+  if (before === undefined || sealed === undefined) return 0;
+  // Erased or brought back since: nothing is written.
+  const unchanged = and(ofPerson, eq(deletedUsers.sealedSnapshot, before));
+  const written = await app.db
+    .update(deletedUsers)
+    .set({ sealedSnapshot: sealed })
+    .where(unchanged)
+    .returning({ userId: deletedUsers.userId });
+  return written.length;
 }
 
 /** Undefined when the key is gone. */
