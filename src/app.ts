@@ -9,6 +9,7 @@ import { createMetrics } from './core/metrics.js';
 import { createPasswords } from './core/passwords.js';
 import { createPayments } from './core/payments.js';
 import { createRefreshTokens, createSecrets, loadEncryptionKey } from './core/secrets.js';
+import { createStorage } from './core/storage.js';
 import { createTokens } from './core/tokens.js';
 import { createVitals } from './core/vitals.js';
 
@@ -36,6 +37,7 @@ export async function createApp(config: Config, overrides: Partial<App> = {}): P
     passwords: createPasswords(config.passwords),
     mailer: createMailer(config),
     payments: createPayments(config.billing, { log, requireOutside: database.requireOutside }),
+    storage: createStorage(config),
     limiter: createLimiter({
       redisUrl: config.redisUrl,
       onShared: (shared) => log.warn(shared ? REDIS_BACK : REDIS_GONE),
@@ -52,6 +54,7 @@ export async function closeApp(app: App): Promise<void> {
   app.vitals.close();
   await app.passwords.close();
   await app.mailer.close();
+  await app.storage.close();
   await app.limiter.close();
   await app.database.close();
   await app.logSinks.close();

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
+import { findSender } from './mail.js';
 import { type Cidr, parseCidrs } from './network.js';
 
 /** Everything that can be set, by concern. Built once; nothing else reads the environment. */
@@ -33,7 +34,12 @@ export interface Config {
   /** Credits one staff member may adjust on one day (UTC), up and down together. */
   staff: { dailyCreditCap: number };
   graphql: { introspection: boolean; playground: boolean };
-  mail: { transport: 'mailbox' | 'smtp'; smtpUrl: string | undefined; from: string };
+  /** `from`: `Name <address>` or an address. */
+  mail: { from: string } & (
+    | { transport: 'mailbox' }
+    | { transport: 'smtp'; smtpUrl: string }
+    | { transport: 'resend'; resend: { apiKey: string; apiBase: string } }
+  );
   /** undefined: nothing is sold here. */
   billing:
     | { secretKey: string /** Any of them may have signed a webhook. */; webhookSecrets: string[]; apiBase: string }
@@ -50,6 +56,18 @@ export interface Config {
     retentionDays: number;
   };
   credits: { /** A balance that falls to it or below is told as `credits.low`. */ lowAt: number };
+  /** Where avatars and data exports are. */
+  storage:
+    | { kind: 'local'; directory: string }
+    | {
+        kind: 's3';
+        bucket: string;
+        region: string;
+        /** Of another server than Amazon's that speaks the same protocol. */
+        endpoint: string | undefined;
+        /** undefined: as the machine, the pod or the profile has them. */
+        credentials: AwsCredentials | undefined;
+      };
   log: {
     level: string;
     pretty: boolean;
@@ -60,6 +78,12 @@ export interface Config {
     syslogUrl: string | undefined;
   };
   metricsToken: string | undefined;
+}
+
+export interface AwsCredentials {
+  accessKeyId: string;
+  secretAccessKey: string;
+  sessionToken?: string;
 }
 
 interface Setting {
@@ -130,7 +154,10 @@ export const SETTINGS = {
   },
   INTROSPECTION: { shownDefault: 'true outside production', meaning: 'Whether the schema may be asked for.' },
   PLAYGROUND: { shownDefault: 'true outside production', meaning: 'Whether GET /playground is served.' },
-  MAIL_TRANSPORT: { shownDefault: 'mailbox outside production', meaning: 'mailbox (read at /dev/mailbox) or smtp.' },
+  MAIL_TRANSPORT: {
+    shownDefault: 'mailbox outside production',
+    meaning: 'mailbox (read at /dev/mailbox), smtp or resend. In production smtp, or resend where only its key is set.',
+  },
   SMTP_URL: {
     meaning:
       'smtp://user:password@host:587 (STARTTLS, required unless the host is this machine or ?requireTLS=false stands behind) or smtps://host:465.',
@@ -152,7 +179,17 @@ export const SETTINGS = {
     default: '0',
     meaning: 'The event credits.low is told when a balance falls to so many credits, or below.',
   },
-  MAIL_FROM: { default: 'Credence <no-reply@localhost.localdomain>', meaning: 'Sender of letters.' },
+  RESEND_API_KEY: {
+    meaning: 're_… key of your Resend account, for MAIL_TRANSPORT=resend. Permission to send is enough.',
+  },
+  RESEND_API_BASE: {
+    default: 'https://api.resend.com',
+    meaning: 'Where the Resend API is reached: https, or http on this machine (a stand-in for Resend).',
+  },
+  MAIL_FROM: {
+    default: 'Credence <no-reply@localhost.localdomain>',
+    meaning: 'Sender of letters: an address, or a name and an address. The name stands at the head of each letter.',
+  },
   STRIPE_SECRET_KEY: {
     meaning: 'sk_… or rk_… key of your Stripe account. Without it billing fields answer BILLING_NOT_CONFIGURED.',
   },
@@ -164,6 +201,17 @@ export const SETTINGS = {
     default: 'https://api.stripe.com',
     meaning: 'Where the Stripe API is reached: https, or http on this machine (a stand-in for Stripe).',
   },
+  STORAGE: { default: 'local', meaning: 'Where avatars and data exports are: local (DATA_DIR/files) or s3.' },
+  S3_BUCKET: { meaning: 'Bucket for STORAGE=s3; private, nobody but this server reads it.' },
+  S3_REGION: { meaning: 'Region of the bucket; AWS_REGION when not set, and of no matter with S3_ENDPOINT.' },
+  S3_ENDPOINT: {
+    meaning: 'https://host of another server that speaks the protocol of S3; buckets are named in paths.',
+  },
+  AWS_ACCESS_KEY_ID: {
+    meaning: 'Key for Amazon and its like, with AWS_SECRET_ACCESS_KEY. Without it, what instance, pod or profile give.',
+  },
+  AWS_SECRET_ACCESS_KEY: { meaning: 'The secret of AWS_ACCESS_KEY_ID.' },
+  AWS_SESSION_TOKEN: { meaning: 'Goes with keys that are lent for a time.' },
   LOG_LEVEL: { default: 'info', meaning: 'fatal, error, warn, info, debug, trace or silent.' },
   LOG_STORE: {
     shownDefault: 'true in development',
@@ -274,20 +322,42 @@ function receiverUrl(reader: Reader, name: Name, protocols: readonly string[]): 
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 
 /** Values are never repeated in complaints: they are secrets, or may be secrets in the wrong place. */
+function mail(reader: Reader, production: boolean): Config['mail'] {
+  const from = reader.text('MAIL_FROM') ?? '';
+  if (!findSender(from)) reader.complaints.push('MAIL_FROM must be an address, or a name and an address in < >.');
+  const smtpUrl = reader.url('SMTP_URL', ['smtp:', 'smtps:']);
+  const apiKey = reader.text('RESEND_API_KEY');
+  const apiBase = apiOrigin(reader, 'RESEND_API_BASE');
+  const usual = production ? (apiKey && !smtpUrl ? 'resend' : 'smtp') : 'mailbox';
+  const transport = reader.oneOf('MAIL_TRANSPORT', ['mailbox', 'smtp', 'resend'], usual);
+  if (transport === 'mailbox') return { transport, from };
+  if (transport === 'smtp') {
+    if (!smtpUrl) reader.complaints.push('SMTP_URL is required for MAIL_TRANSPORT=smtp (the default in production).');
+    return { transport, from, smtpUrl: smtpUrl ?? '' };
+  }
+  if (!apiKey) reader.complaints.push('RESEND_API_KEY is required for MAIL_TRANSPORT=resend.');
+  if (apiKey && !/^re_\w{8,}$/.test(apiKey)) reader.complaints.push('RESEND_API_KEY must be a key like re_….');
+  return { transport, from, resend: { apiKey: apiKey ?? '', apiBase } };
+}
+
+/** The origin of a provider's API. The key travels with every request, so only this machine may be spoken to in the clear. */
+function apiOrigin(reader: Reader, name: 'STRIPE_API_BASE' | 'RESEND_API_BASE'): string {
+  const apiBase = reader.url(name, ['http:', 'https:']) ?? '';
+  const base = URL.parse(apiBase);
+  if (base?.protocol === 'http:' && !LOOPBACK.includes(base.hostname))
+    reader.complaints.push(`${name} must use https, unless it is on this machine.`);
+  if (base && apiBase !== base.origin) reader.complaints.push(`${name} must be scheme, host and port, no more.`);
+  return apiBase;
+}
+
 function billing(reader: Reader, production: boolean): Config['billing'] {
   const secretKey = reader.text('STRIPE_SECRET_KEY');
   const webhookSecrets = reader.list('STRIPE_WEBHOOK_SECRET');
-  const apiBase = reader.url('STRIPE_API_BASE', ['http:', 'https:']) ?? '';
-  const base = URL.parse(apiBase);
+  const apiBase = apiOrigin(reader, 'STRIPE_API_BASE');
   if (secretKey !== undefined && !/^(sk|rk)_(test|live)_\w{8,}$/.test(secretKey))
     reader.complaints.push('STRIPE_SECRET_KEY must be a secret or restricted key (sk_test_…, sk_live_…, rk_live_…).');
   if (!webhookSecrets.every((secret) => /^whsec_[\w+/=-]{16,}$/.test(secret)))
     reader.complaints.push('STRIPE_WEBHOOK_SECRET must be signing secrets (whsec_…), separated by commas.');
-  // The key travels with every request.
-  if (base?.protocol === 'http:' && !LOOPBACK.includes(base.hostname))
-    reader.complaints.push('STRIPE_API_BASE must use https, unless it is on this machine.');
-  if (base && apiBase !== base.origin)
-    reader.complaints.push('STRIPE_API_BASE must be scheme, host and port, no more.');
   if (secretKey === undefined) {
     if (webhookSecrets.length > 0) reader.complaints.push('STRIPE_WEBHOOK_SECRET needs STRIPE_SECRET_KEY beside it.');
     return undefined;
@@ -336,13 +406,38 @@ export function parseEncryptionKey(text: string): Buffer | undefined {
   return key.length === 32 && new Set(key).size >= 16 ? key : undefined;
 }
 
+/** Both halves or neither: half a key would make the SDK look elsewhere, and find the wrong one. */
+function awsCredentials(reader: Reader): AwsCredentials | undefined {
+  const accessKeyId = reader.text('AWS_ACCESS_KEY_ID');
+  const secretAccessKey = reader.text('AWS_SECRET_ACCESS_KEY');
+  const sessionToken = reader.text('AWS_SESSION_TOKEN');
+  if (accessKeyId && secretAccessKey) return { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) };
+  if (accessKeyId || secretAccessKey || sessionToken)
+    reader.complaints.push('AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together.');
+  return undefined;
+}
+
+/** Names as Amazon allows them since 2018; other servers allow no more. */
+const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
+
+function storageOf(reader: Reader, dataDir: string): Config['storage'] {
+  const kind = reader.oneOf('STORAGE', ['local', 's3']);
+  const [bucket, endpoint] = [reader.text('S3_BUCKET') ?? '', reader.url('S3_ENDPOINT', ['https:', 'http:'])];
+  const region = reader.text('S3_REGION') ?? reader.text('AWS_REGION') ?? (endpoint && 'us-east-1');
+  const credentials = awsCredentials(reader);
+  if (kind === 'local') return { kind, directory: resolve(dataDir, 'files') };
+  if (!BUCKET.test(bucket)) reader.complaints.push('S3_BUCKET must name a bucket for STORAGE=s3.');
+  if (!region) reader.complaints.push('S3_REGION (or AWS_REGION) is required for STORAGE=s3 without S3_ENDPOINT.');
+  return { kind, bucket, region: region ?? '', endpoint, credentials };
+}
+
 function checkProduction(reader: Reader, config: Config): void {
   if (config.environment !== 'production') return;
   if (!config.encryptionKey)
     reader.complaints.push('ENCRYPTION_KEY is required in production (make one with: openssl rand -base64 32).');
   if (!config.server.publicUrl.startsWith('https://'))
     reader.complaints.push('PUBLIC_URL must be set and begin with https:// in production.');
-  if (config.mail.transport === 'smtp' && config.mail.from.includes('localhost'))
+  if (config.mail.transport !== 'mailbox' && config.mail.from.includes('localhost'))
     reader.complaints.push('MAIL_FROM must be set in production.');
 }
 
@@ -403,13 +498,9 @@ export function buildConfig(values: Environment): Config {
       introspection: reader.flag('INTROSPECTION', !production),
       playground: reader.flag('PLAYGROUND', !production),
     },
-    mail: {
-      transport:
-        production && !values.MAIL_TRANSPORT ? 'smtp' : reader.oneOf('MAIL_TRANSPORT', ['mailbox', 'smtp'], 'mailbox'),
-      smtpUrl: reader.url('SMTP_URL', ['smtp:', 'smtps:']),
-      from: reader.text('MAIL_FROM') ?? '',
-    },
+    mail: mail(reader, production),
     billing: billing(reader, production),
+    storage: storageOf(reader, dataDir),
     messages: { retentionDays: reader.whole('MESSAGE_RETENTION_DAYS', 1, 3650) },
     events: events(reader, environment),
     // 2^53 - 1 is the largest balance.
@@ -424,8 +515,6 @@ export function buildConfig(values: Environment): Config {
     },
     metricsToken: reader.text('METRICS_TOKEN'),
   };
-  if (config.mail.transport === 'smtp' && !config.mail.smtpUrl)
-    reader.complaints.push('SMTP_URL is required for MAIL_TRANSPORT=smtp (the default in production).');
   if (config.encryptionKey && !parseEncryptionKey(config.encryptionKey))
     reader.complaints.push('ENCRYPTION_KEY must be 32 random bytes, as base64 or hex.');
   checkProduction(reader, config);

@@ -4,11 +4,12 @@ import type { ErrorCode } from './errors.js';
 import type { Limiter } from './limiter.js';
 import type { LogSinks } from './log-sinks.js';
 import type { Logger } from './logger.js';
-import type { Mailer } from './mailer.js';
+import type { Mailer } from './mail.js';
 import type { Metrics } from './metrics.js';
 import type { Passwords } from './passwords.js';
 import type { Payments } from './payments.js';
 import type { RefreshTokens, Secrets } from './secrets.js';
+import type { Storage } from './storage.js';
 import type { Tokens } from './tokens.js';
 import type { Vitals } from './vitals.js';
 
@@ -29,6 +30,7 @@ export interface App {
   readonly mailer: Mailer;
   /** Stripe; undefined when no key is set. */
   readonly payments: Payments | undefined;
+  readonly storage: Storage;
   readonly limiter: Limiter;
   readonly metrics: Metrics;
   readonly vitals: Vitals;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { Letter, Mailer, StoredLetter } from './mailer.js';
+import type { Letter, Mailer, StoredLetter } from './mail.js';
 
 const KEPT_LETTERS = 500;
 /** `<milliseconds>-<id>.json`: names sort by time. */

@@ -5,6 +5,7 @@ import { deleteOldActivity } from '../modules/auth/activity.service.js';
 import { deleteExpiredCredentials } from '../modules/auth/retention.service.js';
 import { rotateDueSigningKeys } from '../modules/auth/signing-keys.service.js';
 import { ledgerHealth } from '../modules/credits/health.service.js';
+import { deleteExpiredFiles } from '../modules/files/files.service.js';
 import { purgeMessages } from '../modules/messages/message-logs.service.js';
 import { purgeDeletedUsers } from '../modules/privacy/erasing.service.js';
 import { rotateDataKeys } from '../modules/privacy/key-rotation.service.js';
@@ -13,6 +14,7 @@ import { rotateDataKeys } from '../modules/privacy/key-rotation.service.js';
 export const JOBS: readonly Job[] = [
   { name: 'delete-expired-credentials', cron: '7 * * * *', run: deleteExpiredCredentials },
   { name: 'purge-messages', cron: '17 * * * *', run: purgeMessages },
+  { name: 'delete-expired-files', cron: '*/5 * * * *', run: deleteExpiredFiles },
   { name: 'purge-deleted-users', cron: '27 * * * *', run: purgeDeletedUsers },
   { name: 'rotate-signing-keys', cron: '3 * * * *', run: rotateDueSigningKeys },
   { name: 'rotate-data-keys', cron: '*/15 * * * *', run: rotateDataKeys },

@@ -6,7 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mountMailbox } from '../../src/api/doors/mailbox.js';
 import { buildConfig, type Environment } from '../../src/core/config.js';
 import type { App } from '../../src/core/context.js';
-import { createMailer, type Mailer } from '../../src/core/mailer.js';
+import type { Mailer } from '../../src/core/mail.js';
+import { createMailer } from '../../src/core/mailer.js';
 import { renderLetter } from '../../src/modules/mail/letters.js';
 
 const link = 'http://127.0.0.1:4000/verify-email?token=crd_verify_abc';

@@ -93,6 +93,26 @@ describe('the configuration', () => {
     );
   });
 
+  it('sends by Resend in production where only its key is set, and wants what each transport needs', () => {
+    const { SMTP_URL: _, ...withoutSmtp } = PRODUCTION;
+    const byResend = { ...withoutSmtp, RESEND_API_KEY: 're_5p2mX9qT_abc' };
+    expect(buildConfig(byResend).mail).toEqual({
+      transport: 'resend',
+      from: PRODUCTION.MAIL_FROM,
+      resend: { apiKey: 're_5p2mX9qT_abc', apiBase: 'https://api.resend.com' },
+    });
+    expect(buildConfig({ ...byResend, ...PRODUCTION }).mail.transport).toBe('smtp');
+    expect(complaintsOf(withoutSmtp)).toContain('SMTP_URL');
+    expect(complaintsOf({ MAIL_TRANSPORT: 'resend' })).toContain('RESEND_API_KEY');
+    expect(complaintsOf({ MAIL_TRANSPORT: 'pigeon' })).toContain('MAIL_TRANSPORT must be one of');
+    const odd = complaintsOf({ MAIL_TRANSPORT: 'resend', RESEND_API_KEY: 'hunter2 hunter2', MAIL_FROM: 'Acme' });
+    expect(odd).toContain('RESEND_API_KEY');
+    expect(odd).toContain('MAIL_FROM');
+    expect(odd).not.toContain('hunter2');
+    expect(complaintsOf({ RESEND_API_BASE: 'http://resend.example.com' })).toContain('https');
+    expect(complaintsOf({ RESEND_API_BASE: 'http://127.0.0.1:9999' })).toBe('');
+  });
+
   it('hides playground, introspection and mailbox in production unless they are set', () => {
     const config = buildConfig(PRODUCTION);
     expect(config.graphql).toEqual({ introspection: false, playground: false });

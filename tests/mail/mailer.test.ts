@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createMailer, type Letter, MailError, type Mailer } from '../../src/core/mailer.js';
+import { type Letter, MailError, type Mailer } from '../../src/core/mail.js';
+import { createMailer } from '../../src/core/mailer.js';
 import { makeCertificate } from '../support/certificate.js';
 import { type SmtpServer, type SmtpServerOptions, silence, startSmtpServer, trickle } from '../support/smtp-server.js';
 
@@ -19,8 +20,7 @@ const letter = (changes: Partial<Letter> = {}): Letter => ({
 
 describe('the development mailbox', () => {
   let dataDir: string;
-  const open = () =>
-    createMailer({ mail: { transport: 'mailbox', smtpUrl: undefined, from: 'x@example.org' }, dataDir });
+  const open = () => createMailer({ mail: { transport: 'mailbox', from: 'x@example.org' }, dataDir });
   const list = async (mailer: Mailer) => (await mailer.list?.()) ?? [];
 
   beforeEach(async () => {

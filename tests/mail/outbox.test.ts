@@ -5,7 +5,8 @@ import { buildConfig } from '../../src/core/config.js';
 import type { App } from '../../src/core/context.js';
 import { type Database, openDatabase, transact } from '../../src/core/database.js';
 import { createLogger } from '../../src/core/logger.js';
-import { createMailer, type Letter, MailError } from '../../src/core/mailer.js';
+import { type Letter, MailError } from '../../src/core/mail.js';
+import { createMailer } from '../../src/core/mailer.js';
 import { createMetrics } from '../../src/core/metrics.js';
 import { createSecrets } from '../../src/core/secrets.js';
 import { type LetterSender, sendDueLetters, startSendLetters } from '../../src/jobs/send-letters.js';
@@ -361,6 +362,24 @@ describe('sending letters', () => {
     expect(lastAttempt - Date.parse('2026-03-01T12:00:00Z')).toBeLessThanOrEqual(24 * HOUR);
     expect(lastAttempt - Date.parse('2026-03-01T12:00:00Z')).toBeGreaterThan(22 * HOUR);
     expect(await sendDueLetters(app)).toBe(0);
+  });
+
+  it('leaves a mail server alone for as long as it asks, but not for longer than an hour', async () => {
+    await queue();
+    const pauseAfter = async (retryAfterSeconds: number) => {
+      take = () => {
+        throw new MailError('RESEND_429_rate_limit_exceeded', false, retryAfterSeconds);
+      };
+      expect(await sendDueLetters(app)).toBe(1);
+      const next = (await onlyRow()).nextAttemptAt.getTime();
+      const pause = (next - now) / SECOND;
+      now = next;
+      return pause;
+    };
+    expect(await pauseAfter(600)).toSatisfy((pause: number) => pause >= 600 && pause <= 750);
+    expect(await pauseAfter(86_400)).toSatisfy((pause: number) => pause >= 3_600 && pause <= 4_500);
+    // Shorter than what we would wait anyway: no invitation to hurry.
+    expect(await pauseAfter(1)).toBeGreaterThanOrEqual(90);
   });
 
   it('gives up after the third refusal for good', async () => {

@@ -1,3 +1,6 @@
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { createServer } from '../../src/api/server.js';
 import { closeApp, createApp } from '../../src/app.js';
@@ -5,7 +8,7 @@ import { newId } from '../../src/core/columns.js';
 import { buildConfig, type Config } from '../../src/core/config.js';
 import { type App, SYSTEM_ACTOR } from '../../src/core/context.js';
 import { createLogger } from '../../src/core/logger.js';
-import type { Letter } from '../../src/core/mailer.js';
+import type { Letter } from '../../src/core/mail.js';
 import { makeKey, sha256, startOfKey } from '../../src/core/secrets.js';
 import { sendDueLetters } from '../../src/jobs/send-letters.js';
 import { admins } from '../../src/modules/admin/admin.table.js';
@@ -98,6 +101,7 @@ function testConfig(database: Config['database'], changes: ConfigChanges): Confi
     // Cheap hashes: what is tested is what is done with them. tests/core/passwords has the real ones.
     passwords: { ...base.passwords, memoryKiB: 1024 },
     limits: { authPerMinute: 100_000, defaultPerMinute: 1_000_000 },
+    storage: { kind: 'local', directory: join(tmpdir(), `credence-files-${process.pid}-${newId()}`) },
   };
   for (const [concern, change] of Object.entries(changes)) {
     const before = config[concern as keyof Config];
@@ -273,6 +277,7 @@ export async function createHarness(
     async close() {
       await fastify.close();
       await closeApp(app);
+      if (config.storage.kind === 'local') await rm(config.storage.directory, { recursive: true, force: true });
       await dispose();
     },
   };

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { App } from '../../core/context.js';
 import { AppError } from '../../core/errors.js';
 import { type Html, html } from '../../core/html.js';
-import type { StoredLetter } from '../../core/mailer.js';
+import type { StoredLetter } from '../../core/mail.js';
 import { sendPage } from './layout.js';
 
 interface Chosen {

@@ -13,6 +13,7 @@ import { makeKey, sha256, startOfKey } from '../../core/secrets.js';
 import { type AuditAction, recordAudit } from '../audit/audit.service.js';
 import { type ApiKeyRow, apiKeys, users } from '../auth/auth.table.js';
 import { addressOf, getAccount } from '../auth/credentials.service.js';
+import { emitEvent } from '../events/events.service.js';
 import { queueLetter } from '../mail/outbox.service.js';
 import { requireLine } from './profile.service.js';
 
@@ -85,9 +86,11 @@ async function insertKey(app: App, options: { wanted: NewKey; action: AuditActio
   const key = makeKey('key');
   const values = { id: newId(), ...wanted, keyHash: sha256(key), start: startOfKey(key), createdAt: app.now() };
   const [row] = await app.db.insert(apiKeys).values(values).returning();
-  const { userId, name, scopes } = wanted;
+  const { userId, name, scopes, expiresAt, rotatedFrom } = wanted;
   const target = { kind: 'api_key', id: values.id };
-  await recordAudit(app, { actor, action, userId, target, after: { scopes, rotatedFrom: wanted.rotatedFrom } });
+  await recordAudit(app, { actor, action, userId, target, after: { scopes, rotatedFrom } });
+  const made = { keyId: values.id, scopes, expiresAt, rotatedFrom };
+  await emitEvent(app, { kind: 'api_key.created', userId, data: made });
   const account = await getAccount(app, { kind: 'user', id: userId });
   const data = { username: account.username, keyName: name };
   await queueLetter(app, { ...addressOf(account), kind: 'API_KEY_CREATED', requestId: actor.requestId, data });
@@ -149,10 +152,9 @@ export async function rotateApiKey(
     const { id, name, scopes, ipAllowList, expiresAt, createdAt, revokedAt } = found(old);
     if (revokedAt) throw new AppError('CONFLICT', { message: 'This key was rotated already.' });
     const now = app.now().getTime();
-    await app.db
-      .update(apiKeys)
-      .set({ revokedAt: new Date(now + OVERLAP_MS[overlap]) })
-      .where(eq(apiKeys.id, id));
+    const endsAt = new Date(now + OVERLAP_MS[overlap]);
+    await app.db.update(apiKeys).set({ revokedAt: endsAt }).where(eq(apiKeys.id, id));
+    await emitEvent(app, { kind: 'api_key.revoked', userId, data: { keyId: id, endsAt } });
     const life = expiresAt.getTime() - createdAt.getTime();
     const wanted = { userId, name, scopes, ipAllowList, expiresAt: new Date(now + life), rotatedFrom: id };
     return insertKey(app, { wanted, action: 'api_key.rotated', actor });
@@ -168,8 +170,9 @@ export async function revokeApiKey(app: App, options: { userId: string; id: stri
       .set({ revokedAt: app.now() })
       .where(and(ownKey(options), isNotRevoked(app)))
       .returning({ id: apiKeys.id });
-    const target = { kind: 'api_key', id: found(row).id };
-    await recordAudit(app, { actor, action: 'api_key.revoked', userId, target });
+    const { id } = found(row);
+    await recordAudit(app, { actor, action: 'api_key.revoked', userId, target: { kind: 'api_key', id } });
+    await emitEvent(app, { kind: 'api_key.revoked', userId, data: { keyId: id, endsAt: app.now() } });
   });
 }
 

@@ -24,6 +24,7 @@ import {
   voidEmailTokens,
 } from '../auth/email-tokens.service.js';
 import { endSessions } from '../auth/sessions.service.js';
+import { emitEvent } from '../events/events.service.js';
 import { queueLetter } from '../mail/outbox.service.js';
 import { sendPasswordReset } from './passwords.service.js';
 
@@ -102,6 +103,7 @@ async function writeAddress(app: App, token: EmailToken): Promise<UserRow> {
   const row = found(user);
   if (await isKeptForUndo(app, { emailKey: row.emailKey, exceptUserId: row.id }))
     throw new AppError('USER_ALREADY_EXISTS');
+  await emitEvent(app, { kind: 'user.updated', userId: row.id, data: { fields: ['email', 'emailVerified'] } });
   return row;
 }
 

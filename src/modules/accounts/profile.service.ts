@@ -5,6 +5,7 @@ import { badInput } from '../../core/errors.js';
 import { found } from '../../core/input.js';
 import { recordAudit } from '../audit/audit.service.js';
 import { type UserRow, users } from '../auth/auth.table.js';
+import { emitEvent } from '../events/events.service.js';
 
 const LONGEST_NAME = 80;
 const LONGEST_URL = 2_000;
@@ -100,6 +101,7 @@ export async function updateProfile(
       target: { kind: 'user', id: userId },
       after,
     });
+    await emitEvent(app, { kind: 'user.updated', userId, data: after });
     return found(user);
   });
 }

@@ -13,6 +13,7 @@ import { recordAudit } from '../audit/audit.service.js';
 import { type UserRow, users } from '../auth/auth.table.js';
 import { consumeEmailToken, createEmailToken, isKeptForUndo } from '../auth/email-tokens.service.js';
 import { type Issued, openSession } from '../auth/sessions.service.js';
+import { emitEvent, eventStatement } from '../events/events.service.js';
 import { addressUser } from '../mail/addressee.js';
 import { queueLetter } from '../mail/outbox.service.js';
 import { requireLocale } from './profile.service.js';
@@ -77,7 +78,13 @@ async function insertAccount(
   if (await isKeptForUndo(app, { emailKey: row.emailKey, exceptUserId: row.id })) throw new AddressKeptError();
   const actor: Actor = { ...options.actor, kind: 'USER', id: row.id };
   await sendVerification(app, { user: row, kind: 'WELCOME_VERIFY', actor });
-  await recordAudit(app, { actor, action: 'user.registered', userId: row.id, target: { kind: 'user', id: row.id } });
+  const target = { kind: 'user', id: row.id };
+  const event = { kind: 'user.registered', userId: row.id, data: { invited: false } } as const;
+  await recordAudit(
+    app,
+    { actor, action: 'user.registered', userId: row.id, target },
+    { alongside: eventStatement(app, [event]) },
+  );
   if (app.config.registration.confirmFirst) return { issued: null, user: null };
   const account = { kind: 'user', id: row.id, username: row.username } as const;
   return { issued: await openSession(app, { account, method: 'REGISTRATION', actor }), user: row };
@@ -140,6 +147,7 @@ export async function verifyEmail(app: App, options: { token: string; actor: Act
       userId: user.id,
       target: { kind: 'user', id: user.id },
     });
+    await emitEvent(app, { kind: 'user.verified', userId: user.id });
     return user;
   });
 }

@@ -8,6 +8,7 @@ import { found, requireId, requireReason } from '../../core/input.js';
 import { recordAudit } from '../audit/audit.service.js';
 import { type UserRow, users } from '../auth/auth.table.js';
 import { endSessions } from '../auth/sessions.service.js';
+import { emitEvent } from '../events/events.service.js';
 import { addressUser } from '../mail/addressee.js';
 import { queueLetter } from '../mail/outbox.service.js';
 
@@ -54,6 +55,7 @@ export async function suspendUser(
     const target = { kind: 'user', id: userId };
     const [before, after] = [suspensionOf(user), suspensionOf(row)];
     await recordAudit(app, { actor, action: 'user.suspended', userId, target, before, after, reason });
+    await emitEvent(app, { kind: 'user.suspended', userId, data: { until } });
     const data = { username: user.username, reason };
     await queueLetter(app, {
       kind: 'ACCOUNT_SUSPENDED',
@@ -85,6 +87,7 @@ export async function unsuspendUser(
     const target = { kind: 'user', id: userId };
     const before = suspensionOf(user);
     await recordAudit(app, { actor, action: 'user.unsuspended', userId, target, before, reason });
+    await emitEvent(app, { kind: 'user.updated', userId, data: { fields: ['status'] } });
     return found(row);
   });
 }

@@ -16,6 +16,7 @@ import { type UserRow, users } from '../auth/auth.table.js';
 import { createEmailToken, isKeptForUndo, voidEmailTokens } from '../auth/email-tokens.service.js';
 import { endSessions } from '../auth/sessions.service.js';
 import { requireActivePlan } from '../catalog/plans.service.js';
+import { emitEvent } from '../events/events.service.js';
 import { addressUser } from '../mail/addressee.js';
 import { queueLetter } from '../mail/outbox.service.js';
 import { getAdmin } from './admin-sign-in.service.js';
@@ -69,6 +70,7 @@ export async function createUser(
         target: { kind: 'user', id: user.id },
         after,
       });
+      await emitEvent(app, { kind: 'user.registered', userId: user.id, data: { invited: true } });
       return user;
     });
   } catch (error) {
@@ -149,6 +151,7 @@ export async function updateUser(app: App, options: UserChanges): Promise<UserRo
       if (isMoving) await moveToNewAddress(app, { before, user, actor });
       const after = { fields: fieldsOf(changes) };
       await recordAudit(app, { actor, action: 'user.updated', userId: id, target: { kind: 'user', id }, after });
+      await emitEvent(app, { kind: 'user.updated', userId: id, data: after });
       return user;
     });
   } catch (error) {

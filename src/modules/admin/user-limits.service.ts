@@ -8,6 +8,7 @@ import { found, requireId } from '../../core/input.js';
 import { recordAudit } from '../audit/audit.service.js';
 import { type UserRow, users } from '../auth/auth.table.js';
 import { requireActivePlan } from '../catalog/plans.service.js';
+import { emitEvent } from '../events/events.service.js';
 
 /** What an INTEGER holds. */
 const MOST_A_DAY = 2_147_483_647;
@@ -36,6 +37,7 @@ export async function setUserPlan(
       before,
       after,
     });
+    await emitEvent(app, { kind: 'user.updated', userId, data: { fields: ['plan'] } });
     return row;
   });
 }
@@ -71,6 +73,7 @@ export async function setUserLimits(
       before: limitsOf(user),
       after: limitsOf(row),
     });
+    await emitEvent(app, { kind: 'user.updated', userId, data: { fields: Object.keys(limits) } });
     return row;
   });
 }

@@ -1,3 +1,4 @@
+import type { SQL } from 'drizzle-orm';
 import { newId } from '../../core/columns.js';
 import type { Actor, App } from '../../core/context.js';
 import type { NestedList } from '../../core/nested-pages.js';
@@ -117,9 +118,16 @@ export interface AuditEntry {
   reason?: string | undefined;
 }
 
-/** Writes one row. Call it inside the transaction of the act: either both are there or neither is. */
-export async function recordAudit(app: App, entry: AuditEntry): Promise<void> {
-  await app.db.insert(auditEvents).values(toRow(app, entry));
+/**
+ * Writes one row. Call it inside the transaction of the act: either both are there or neither is.
+ *
+ * @param options.alongside a statement that writes, to be carried out in the same round trip
+ */
+export async function recordAudit(app: App, entry: AuditEntry, options: { alongside?: SQL } = {}): Promise<void> {
+  const { alongside } = options;
+  // A WITH that changes data is carried out though nothing refers to it (PostgreSQL, 7.8.4).
+  const db = alongside ? app.db.with(app.db.$with('alongside', {}).as(alongside)) : app.db;
+  await db.insert(auditEvents).values(toRow(app, entry));
 }
 
 /** Writes a row for each, in one statement: an act that concerns many people stands in the history of each. */

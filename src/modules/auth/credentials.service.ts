@@ -8,6 +8,7 @@ import { found } from '../../core/input.js';
 import { requirePassword } from '../../core/password-policy.js';
 import { admins } from '../admin/admin.table.js';
 import { recordAudit } from '../audit/audit.service.js';
+import { emitEvent } from '../events/events.service.js';
 import { type Addressee, OPERATORS_READ } from '../mail/addressee.js';
 import { staffMembers } from '../staff/staff.table.js';
 import { secondFactorChallenges, users } from './auth.table.js';
@@ -183,7 +184,10 @@ async function writeHash(app: App, options: NewPassword): Promise<boolean> {
     .update(users)
     .set({ passwordHash, updatedAt: now, ...(provesMailbox && { emailVerifiedAt }) })
     .where(and(eq(users.id, account.id), eq(users.email, account.email), unchanged))
-    .returning({ id: users.id });
+    .returning({ emailVerifiedAt: users.emailVerifiedAt });
+  // It was this letter that proved the address.
+  if (provesMailbox && rows[0]?.emailVerifiedAt?.getTime() === now.getTime())
+    await emitEvent(app, { kind: 'user.verified', userId: account.id });
   return rows.length === 1;
 }
 

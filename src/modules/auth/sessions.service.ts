@@ -11,6 +11,7 @@ import type { NestedList } from '../../core/nested-pages.js';
 import { sha256 } from '../../core/secrets.js';
 import type { TokenKind } from '../../core/tokens.js';
 import { recordAudit } from '../audit/audit.service.js';
+import { emitEvents } from '../events/events.service.js';
 import { type SessionRow, sessions } from './auth.table.js';
 import { ownerColumn, toOwnerColumns } from './owner.js';
 
@@ -244,7 +245,9 @@ export async function endSessions(
         except ? ne(sessions.id, except) : undefined,
       ),
     )
-    .returning({ id: sessions.id });
+    .returning({ sessionId: sessions.id });
+  if (account.kind === 'user')
+    await emitRevoked(app, { ended: ended.map((row) => ({ ...row, userId: account.id })), reason });
   // Whose hands the admin's session was in, theirs was in as well.
   if (account.kind === 'admin') await endImpersonations(app, { adminId: account.id, reason });
   return ended.length;
@@ -252,10 +255,25 @@ export async function endSessions(
 
 /** Ends what an admin does in the names of others, at once. */
 export async function endImpersonations(app: App, options: { adminId: string; reason: string }): Promise<void> {
-  await app.db
+  const { adminId, reason } = options;
+  const ended = await app.db
     .update(sessions)
-    .set({ revokedAt: app.now(), revokedReason: options.reason })
-    .where(and(eq(sessions.impersonatorId, options.adminId), isNull(sessions.revokedAt)));
+    .set({ revokedAt: app.now(), revokedReason: reason })
+    .where(and(eq(sessions.impersonatorId, adminId), isNull(sessions.revokedAt)))
+    .returning({ sessionId: sessions.id, userId: sessions.userId });
+  await emitRevoked(app, { ended, reason });
+}
+
+/** Tells other systems of sessions of people that were ended, in the same transaction. */
+export async function emitRevoked(
+  app: App,
+  options: { ended: readonly { sessionId: string; userId: string | null }[]; reason: string },
+): Promise<void> {
+  const { ended, reason } = options;
+  const events = ended.flatMap(({ sessionId, userId }) =>
+    userId === null ? [] : [{ kind: 'session.revoked', userId, data: { sessionId, reason } } as const],
+  );
+  await emitEvents(app, events);
 }
 
 interface OwnSession {

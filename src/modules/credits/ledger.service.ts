@@ -8,6 +8,7 @@ import type { Actor, App } from '../../core/context.js';
 import { type Database, hasState, isInTransaction, isUniqueViolation } from '../../core/database.js';
 import { AppError, type ErrorCode } from '../../core/errors.js';
 import { sha256 } from '../../core/secrets.js';
+import { hasBus } from '../events/events.service.js';
 import type { CreditHoldRow, CreditTransactionRow, TransactionKind } from './credits.table.js';
 
 /** What a movement says about itself, for people and for other systems. */
@@ -171,7 +172,7 @@ function sorted(value: unknown): unknown {
 
 async function applyWithin(app: App, { item, now }: Waiting): Promise<Verdict> {
   try {
-    const [verdict] = await applyOn(app.db, { items: [item], now, patience: null });
+    const [verdict] = await applyOn(app.db, { items: [item], now, patience: null, told: toldOf(app) });
     if (verdict === undefined) throw new Error('The ledger gave no verdict.');
     return verdict;
   } catch (error) {
@@ -188,12 +189,14 @@ interface Waiting {
 
 const lanes = new WeakMap<Database, Batcher<Waiting, Verdict>>();
 
-function laneOf({ database, metrics }: App): Batcher<Waiting, Verdict> {
+function laneOf(app: App): Batcher<Waiting, Verdict> {
+  const { database, metrics } = app;
   let lane = lanes.get(database);
   if (lane === undefined) {
+    const told = toldOf(app);
     const send = (batch: Waiting[]) => {
       metrics.batchSizes.add('credits', batch.length);
-      return applyTogether(database, batch);
+      return applyTogether(database, { batch, told });
     };
     lane = createBatcher(send, { maxBatch: 200, maxWaiting: 10_000 });
     lanes.set(database, lane);
@@ -201,11 +204,27 @@ function laneOf({ database, metrics }: App): Batcher<Waiting, Verdict> {
   return lane;
 }
 
+/** What the database needs to know to write events beside the movements (docs/decisions/0011). */
+interface Told {
+  /** A balance that falls to it or below is `credits.low`. */
+  readonly lowAt: number;
+  /** A topic or queue takes every event. Whether an endpoint does, the database sees for itself. */
+  readonly hasBus: boolean;
+}
+
+const toldOf = (app: App): Told => ({ lowAt: app.config.credits.lowAt, hasBus: hasBus(app) });
+
 interface Call {
   readonly items: Item[];
   readonly now: Date;
   /** How many milliseconds to wait for an account that another has locked; null leaves it to the connection's own limit. */
   readonly patience: number | null;
+  readonly told: Told;
+}
+
+interface Batch {
+  readonly batch: readonly Waiting[];
+  readonly told: Told;
 }
 
 const LOCKED = /^55P03$/;
@@ -222,26 +241,26 @@ const PATIENCE_MS = 500;
  * the pool. One item that the database cannot take, or whose account stays locked, fails the whole call: it is found
  * by applying one by one.
  */
-async function applyTogether(database: Database, batch: readonly Waiting[]): Promise<(Verdict | Error)[]> {
+async function applyTogether(database: Database, { batch, told }: Batch): Promise<(Verdict | Error)[]> {
   const items = batch.map(({ item }) => item);
   const now = batch.at(-1)?.now ?? new Date(0);
   for (let tries = 0; tries < TRIES; tries += 1) {
     try {
-      if (tries === 0) return await applyOnLane(database, { items, now, patience: 0 });
-      return await applyOn(database.db, { items, now, patience: PATIENCE_MS });
+      if (tries === 0) return await applyOnLane(database, { items, now, patience: 0, told });
+      return await applyOn(database.db, { items, now, patience: PATIENCE_MS, told });
     } catch (error) {
       if (hasState(error, UNFIT) || (hasState(error, LOCKED) && tries > 0)) break;
       if (!hasState(error, LOCKED) && !hasState(error, COLLISION)) throw error;
     }
   }
-  return applyOneByOne(database, batch);
+  return applyOneByOne(database, { batch, told });
 }
 
-async function applyOneByOne(database: Database, batch: readonly Waiting[]): Promise<(Verdict | Error)[]> {
+async function applyOneByOne(database: Database, { batch, told }: Batch): Promise<(Verdict | Error)[]> {
   const verdicts: (Verdict | Error)[] = [];
   for (const { item, now } of batch) {
     try {
-      verdicts.push(...(await applyOnLane(database, { items: [item], now, patience: 0 })));
+      verdicts.push(...(await applyOnLane(database, { items: [item], now, patience: 0, told })));
     } catch (error) {
       const isBusy = hasState(error, LOCKED) || hasState(error, COLLISION);
       if (isBusy) verdicts.push(new AppError('RETRY_LATER', { retryAfterSeconds: 1 }));
@@ -251,14 +270,16 @@ async function applyOneByOne(database: Database, batch: readonly Waiting[]): Pro
   return verdicts;
 }
 
-const APPLY = 'select apply_credit_movements($1::text::jsonb, $2::timestamptz, $3::int)::text as verdicts';
+const APPLY =
+  'select apply_credit_movements($1::text::jsonb, $2::timestamptz, $3::int, $4::bigint, $5::boolean)::text as verdicts';
 
-async function applyOnLane(database: Database, { items, now, patience }: Call): Promise<Verdict[]> {
-  return verdictsOf(await database.sql.write<{ verdicts: string }>(APPLY, [numbered(items), now, patience]));
+async function applyOnLane(database: Database, { items, now, patience, told }: Call): Promise<Verdict[]> {
+  const params = [numbered(items), now, patience, told.lowAt, told.hasBus];
+  return verdictsOf(await database.sql.write<{ verdicts: string }>(APPLY, params));
 }
 
-async function applyOn(db: App['db'], { items, now, patience }: Call): Promise<Verdict[]> {
-  const call = sql`apply_credit_movements(${numbered(items)}::text::jsonb, ${now.toISOString()}::timestamptz, ${patience}::int)`;
+async function applyOn(db: App['db'], { items, now, patience, told }: Call): Promise<Verdict[]> {
+  const call = sql`apply_credit_movements(${numbered(items)}::text::jsonb, ${now.toISOString()}::timestamptz, ${patience}::int, ${told.lowAt}::bigint, ${told.hasBus}::boolean)`;
   return verdictsOf(await db.select({ verdicts: sql<string>`verdicts::text` }).from(sql`${call} as verdicts`));
 }
 

@@ -6,9 +6,6 @@ import type { App } from '../../core/context.js';
 import { isInTransaction } from '../../core/database.js';
 import { type EventKind, outboxEvents, webhookEndpoints } from './events.table.js';
 
-/** NOTIFY on this channel says that an event was written (a trigger does); it arrives with the commit. */
-export const EVENTS_CHANNEL = 'credence_events';
-
 export interface EventToEmit {
   kind: EventKind;
   /** Whom it is about. */
@@ -19,23 +16,36 @@ export interface EventToEmit {
 
 /** Tells other systems what happened, as part of the caller's transaction: they hear of it if and only if it commits. */
 export async function emitEvent(app: App, event: EventToEmit): Promise<void> {
+  await emitEvents(app, [event]);
+}
+
+/** The same for many, in one statement. */
+export async function emitEvents(app: App, events: readonly EventToEmit[]): Promise<void> {
   if (!isInTransaction(app)) throw new Error('An event is emitted in the transaction of what happened');
-  await app.db.execute(eventStatement(app, event));
+  if (events.length > 0) await app.db.execute(eventStatement(app, events));
 }
 
 /**
- * What `emitEvent` executes, for a path that cannot spare a round trip and has another statement to send it with: it
- * changes data, so it runs as a CTE that nothing refers to.
+ * What `emitEvents` executes, for a path that cannot spare a round trip and has another statement to send it with
+ * (`recordAudit`, `alongside`).
  *
  * An endpoint that is off counts as a receiver: what it misses can be sent to it later (`redeliverWebhook`).
  */
-export function eventStatement(app: App, { kind, userId, data }: EventToEmit): SQL {
-  const content = JSON.stringify({ userId, ...data });
+export function eventStatement(app: App, events: readonly EventToEmit[]): SQL {
+  const rows = events.map(({ kind, userId, data }) => ({
+    id: newId(),
+    kind,
+    user_id: userId,
+    data: { userId, ...data },
+    occurred_at: app.now(),
+  }));
   return sql`
     insert into ${outboxEvents} ("id", "kind", "user_id", "data", "occurred_at")
-    select ${newId()}::uuid, ${kind}::text, ${userId}::uuid, ${content}::text::jsonb, ${app.now().toISOString()}::timestamptz
+    select told.id, told.kind, told.user_id, told.data, told.occurred_at
+      from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
+        as told (id uuid, kind text, user_id uuid, data jsonb, occurred_at timestamptz)
      where ${hasBus(app)}::boolean
-        or exists (select from ${webhookEndpoints} e where e.kinds = '{}' or ${kind}::text = any (e.kinds))`;
+        or exists (select from ${webhookEndpoints} e where e.kinds = '{}' or told.kind = any (e.kinds))`;
 }
 
 /** Whether a topic or a queue is set, which take every kind. */

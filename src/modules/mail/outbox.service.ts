@@ -6,7 +6,7 @@ import { and, count, eq, gt, inArray, is, lt, lte, min, ne, sql } from 'drizzle-
 import { PgTransaction } from 'drizzle-orm/pg-core';
 import { newId } from '../../core/columns.js';
 import type { App } from '../../core/context.js';
-import { type Letter, MailError, parseSender } from '../../core/mailer.js';
+import { type Letter, MailError, parseSender } from '../../core/mail.js';
 import { networkKey } from '../../core/network.js';
 import type { Addressee } from './addressee.js';
 import type { LetterData, LetterKind } from './letter-texts.js';
@@ -166,8 +166,9 @@ export async function markSent(app: App, { id }: { id: string }): Promise<void> 
 }
 
 /**
- * It was not taken: due again after a pause that doubles from 30 seconds to an hour, for 24 hours, then DEAD; refused
- * for good, DEAD after the third time. Does nothing when another sender has taken the letter since.
+ * It was not taken: due again after a pause that doubles from 30 seconds to an hour (or as long as the mail server
+ * asked for, an hour at most), for 24 hours, then DEAD; refused for good, DEAD after the third time. Does nothing when
+ * another sender has taken the letter since.
  */
 export async function markFailed(
   app: App,
@@ -175,8 +176,10 @@ export async function markFailed(
 ): Promise<'retry' | 'dead'> {
   const { row, error } = options;
   const now = app.now().getTime();
-  const pause = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (row.attempts - 1)) * (0.75 + Math.random() / 2);
-  const isPermanent = error instanceof MailError && error.permanent;
+  const { permanent: isPermanent = false, retryAfterSeconds = 0 } = error instanceof MailError ? error : {};
+  const wanted = Math.max(FIRST_PAUSE * 2 ** (row.attempts - 1), retryAfterSeconds * SECOND);
+  // Scattered, so that letters refused together do not come back together; never before the time that was asked for.
+  const pause = Math.min(LONGEST_PAUSE, wanted) * ((retryAfterSeconds > 0 ? 1 : 0.75) + Math.random() / 4);
   const isOver =
     now + pause > row.createdAt.getTime() + GIVE_UP_AFTER || (isPermanent && row.attempts >= PERMANENT_TRIES);
   await app.db

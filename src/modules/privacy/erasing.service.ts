@@ -10,6 +10,7 @@ import { activeDays } from '../auth/activity.table.js';
 import { apiKeys, sessions } from '../auth/auth.table.js';
 import { clearFailures, EVERY_CREDENTIAL } from '../auth/throttle.service.js';
 import { destroyDataKeys } from '../data-keys/data-keys.service.js';
+import { endFilesOf } from '../files/files.service.js';
 import { addressUser } from '../mail/addressee.js';
 import { outboxEmails } from '../mail/mail.table.js';
 import { queueLetter } from '../mail/outbox.service.js';
@@ -103,6 +104,7 @@ async function erase(app: App, options: { userId: string; actor: Actor; reason: 
   await app.db.delete(messageLogs).where(eq(messageLogs.userId, userId));
   await app.db.delete(outboxEmails).where(eq(outboxEmails.userId, userId));
   await app.db.delete(userNotes).where(eq(userNotes.userId, userId));
+  await endFilesOf(app, { userId });
   await app.db.delete(apiKeys).where(eq(apiKeys.userId, userId));
   await app.db.delete(usageCounters).where(eq(usageCounters.userId, userId));
   await app.db.delete(activeDays).where(eq(activeDays.userId, userId));

@@ -10,6 +10,7 @@ import { apiKeys, emailTokens, type UserRow, users } from '../auth/auth.table.js
 import { endSessions } from '../auth/sessions.service.js';
 import { releaseHoldsOf } from '../credits/holds.service.js';
 import { getSealingKey } from '../data-keys/data-keys.service.js';
+import { emitEvent, emitEvents } from '../events/events.service.js';
 import { addressUser } from '../mail/addressee.js';
 import { queueLetter } from '../mail/outbox.service.js';
 import { type Departed, toDeparted } from './deleted-users.service.js';
@@ -98,6 +99,7 @@ export async function leave(
     // An operator's reason is part of the act. The person's own words are theirs, and go when they are erased.
     reason: actor.kind === 'USER' ? undefined : (reason ?? undefined),
   });
+  await emitEvent(app, { kind: 'user.deleted', userId, data: { purgeAt } });
   for (const to of addresses) {
     const data = { username: user.username, when: purgeAt };
     await queueLetter(app, {
@@ -134,8 +136,12 @@ async function addressesOf(app: App, user: UserRow): Promise<Set<string>> {
 /** Takes the force of all keys of a person, of those in their overlap too. */
 export async function endApiKeys(app: App, userId: string): Promise<void> {
   const now = app.now();
-  await app.db
+  const ended = await app.db
     .update(apiKeys)
     .set({ revokedAt: now })
-    .where(and(eq(apiKeys.userId, userId), or(isNull(apiKeys.revokedAt), gt(apiKeys.revokedAt, now))));
+    .where(and(eq(apiKeys.userId, userId), or(isNull(apiKeys.revokedAt), gt(apiKeys.revokedAt, now))))
+    .returning({ keyId: apiKeys.id });
+  const toEvent = ({ keyId }: { keyId: string }) =>
+    ({ kind: 'api_key.revoked', userId, data: { keyId, endsAt: now } }) as const;
+  await emitEvents(app, ended.map(toEvent));
 }

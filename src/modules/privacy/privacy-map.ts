@@ -17,6 +17,7 @@ import {
 import { creditAccounts, creditHolds, creditTransactions } from '../credits/credits.table.js';
 import { dataKeys } from '../data-keys/data-keys.table.js';
 import { outboxEvents } from '../events/events.table.js';
+import { storedFiles } from '../files/files.table.js';
 import { outboxEmails } from '../mail/mail.table.js';
 import { messageLogs } from '../messages/messages.table.js';
 import { userNotes } from '../staff/user-notes.table.js';
@@ -350,6 +351,23 @@ export const PRIVACY_MAP: readonly HeldTable[] = [
       data: EVENT,
       occurredAt: EVENT,
       spreadAt: EVENT,
+    },
+  }),
+  held(storedFiles, {
+    section: 'files',
+    owner: 'userId',
+    // At the erasure they end; a job deletes the objects, and the rows after them.
+    columns: {
+      id: SHOWN_ERASED,
+      userId: ERASED,
+      kind: SHOWN_ERASED,
+      objectKey: ERASED,
+      contentType: SHOWN_ERASED,
+      sizeBytes: SHOWN_ERASED,
+      createdAt: SHOWN_ERASED,
+      storedAt: SHOWN_ERASED,
+      usedAt: SHOWN_ERASED,
+      expiresAt: SHOWN_ERASED,
     },
   }),
   held(auditEvents, {

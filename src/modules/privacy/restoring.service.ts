@@ -11,6 +11,7 @@ import { type UserRow, users } from '../auth/auth.table.js';
 import { isKeptForUndo } from '../auth/email-tokens.service.js';
 import { endSessions } from '../auth/sessions.service.js';
 import { findOpeningKeys } from '../data-keys/data-keys.service.js';
+import { emitEvent } from '../events/events.service.js';
 import { addressUser } from '../mail/addressee.js';
 import { queueLetter } from '../mail/outbox.service.js';
 import { endApiKeys, lockUser } from './leaving.service.js';
@@ -49,6 +50,7 @@ export async function restoreUser(app: App, options: NewNames & { userId: string
       const target = { kind: 'user', id: userId };
       const after = { newNames: Object.keys(names).filter((name) => name === 'username' || name === 'email') };
       await recordAudit(app, { actor, action: 'user.restored', userId, target, after });
+      await emitEvent(app, { kind: 'user.restored', userId });
       for (const to of new Set([row.email, person.email])) {
         const data = { username: row.username };
         await queueLetter(app, {

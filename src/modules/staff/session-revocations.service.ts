@@ -8,7 +8,7 @@ import { found, requireId, requireReason } from '../../core/input.js';
 import { type UserFilter, usersMatching } from '../admin/users.service.js';
 import { recordAudit, recordAudits } from '../audit/audit.service.js';
 import { sessions, users } from '../auth/auth.table.js';
-import { endSessions } from '../auth/sessions.service.js';
+import { emitRevoked, endSessions } from '../auth/sessions.service.js';
 
 const REASON = 'REVOKED_BY_OPERATOR';
 /** As many sessions as end in one transaction: each is short, and a million people are many of them. */
@@ -86,7 +86,8 @@ async function revokeBatch(app: App, { filter, reason, actor }: Many): Promise<s
     .update(sessions)
     .set({ revokedAt: app.now(), revokedReason: REASON })
     .where(and(inArray(sessions.id, some), live))
-    .returning({ userId: sessions.userId });
+    .returning({ sessionId: sessions.id, userId: sessions.userId });
+  await emitRevoked(app, { ended, reason: REASON });
   const owners = ended.flatMap(({ userId }) => userId ?? []);
   const entryOf = (userId: string) =>
     ({ actor, action: 'user.sessions_ended', userId, target: { kind: 'user', id: userId }, reason }) as const;
