@@ -1,4 +1,5 @@
 import type { Stripe } from 'stripe';
+import { blankSubscription } from './blanks.ts';
 import { paymentMethodOf } from './cards.ts';
 import { sellable } from './catalog.ts';
 import { attemptInvoice, type Line, markPaid, openInvoice, voidInvoice } from './invoices.ts';
@@ -270,67 +271,4 @@ export function expireIncomplete(store: Store, subscription: Stripe.Subscription
   const invoice = store.find('invoice', idOf(subscription.latest_invoice) ?? '');
   if (invoice?.status === 'open') voidInvoice(store, invoice);
   store.change('customer.subscription.updated', subscription, { status: 'incomplete_expired', ended_at: store.now() });
-}
-
-function blankSubscription(store: Store, start: Start, price: StoredPrice): Stripe.Subscription {
-  return {
-    id: store.newId('sub'),
-    object: 'subscription',
-    application: null,
-    application_fee_percent: null,
-    automatic_tax: { disabled_reason: null, enabled: false, liability: null },
-    billing_cycle_anchor: store.now(),
-    billing_cycle_anchor_config: null,
-    billing_mode: { flexible: { proration_discounts: 'included' }, type: 'flexible' },
-    billing_schedules: [],
-    billing_thresholds: null,
-    cancel_at: null,
-    cancel_at_period_end: false,
-    canceled_at: null,
-    cancellation_details: { comment: null, feedback: null, feedback_option: null, reason: null },
-    collection_method: 'charge_automatically',
-    created: store.now(),
-    currency: price.currency,
-    customer: start.customer,
-    customer_account: null,
-    days_until_due: null,
-    default_payment_method: null,
-    default_source: null,
-    default_tax_rates: [],
-    description: null,
-    discounts: [],
-    ended_at: null,
-    invoice_settings: {
-      account_tax_ids: null,
-      custom_fields: null,
-      description: null,
-      footer: null,
-      issuer: { type: 'self' },
-    },
-    items: listOf([]),
-    latest_invoice: null,
-    livemode: false,
-    managed_payments: null,
-    metadata: start.metadata,
-    next_pending_invoice_item_invoice: null,
-    on_behalf_of: null,
-    pause_collection: null,
-    payment_settings: {
-      payment_method_options: null,
-      payment_method_types: null,
-      save_default_payment_method: 'off',
-    },
-    pending_invoice_item_interval: null,
-    pending_setup_intent: null,
-    pending_update: null,
-    schedule: null,
-    start_date: store.now(),
-    status: 'incomplete',
-    test_clock: null,
-    transfer_data: null,
-    trial_end: null,
-    trial_settings: { end_behavior: { billing_cycle_anchor: null, missing_payment_method: 'create_invoice' } },
-    trial_start: null,
-    ...(start.cancelAtPeriodEnd && { cancel_at_period_end: true }),
-  };
 }

@@ -15,7 +15,8 @@ export interface WebhookOptions {
   now: () => Date;
   /** All of them sign, as while one is rolled. */
   secrets: readonly string[];
-  transport: Transport;
+  /** undefined: no endpoint is set up, and nothing is sent. */
+  transport: Transport | undefined;
 }
 
 export function toUrl(url: string): Transport {
@@ -48,7 +49,7 @@ export class Webhooks {
   readonly #options: WebhookOptions;
   #held: Stripe.Event[] | undefined;
   #line: Promise<unknown> = Promise.resolve();
-  #transport: Transport;
+  #transport: Transport | undefined;
 
   constructor(options: WebhookOptions) {
     this.#options = options;
@@ -62,7 +63,7 @@ export class Webhooks {
   add(event: Stripe.Event): void {
     this.events.push(event);
     if (this.#held) this.#held.push(event);
-    else this.#line = this.#line.then(() => this.deliver(event));
+    else if (this.#transport) this.#line = this.#line.then(() => this.deliver(event));
   }
 
   /** From now on nothing is delivered by itself. */
@@ -89,6 +90,7 @@ export class Webhooks {
 
   /** One delivery, the first or a repetition: signed anew, as every attempt of Stripe's is. */
   async deliver(event: Stripe.Event): Promise<number | undefined> {
+    if (!this.#transport) throw new Error('There is no endpoint to deliver to.');
     const { payload, signature } = this.signed(event);
     const headers = {
       'content-type': 'application/json; charset=utf-8',
