@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
+import { check, createStage, fail } from './stage.ts';
 
 const HELP = `npm run demo -- [options]     plays the main job against a running server
 
@@ -50,73 +51,7 @@ const admin = {
   password: given.password ?? process.env.ADMIN_PASSWORD ?? first.adminPassword,
 };
 
-function fail(message: string): never {
-  process.stderr.write(`${styleText('red', 'The demo stopped:')} ${message}\n`);
-  process.exit(1);
-}
-
-interface Answer {
-  data?: Record<string, unknown> | null;
-  errors?: { message: string; extensions?: { code?: string } }[];
-}
-
-async function request(path: string, init?: RequestInit): Promise<unknown> {
-  try {
-    const response = await fetch(url + path, { signal: AbortSignal.timeout(15_000), ...init });
-    return await response.json();
-  } catch (error) {
-    return fail(
-      `${url}${path} does not answer as expected (${(error as Error).message}). Is the server running? Start it with: npm start`,
-    );
-  }
-}
-
-let step = 0;
-
-/** One step: says what is done, sends it, shows the answer, and stops when it is not the expected one. */
-async function play(
-  title: string,
-  operation: { query: string; variables?: object; headers?: Record<string, string>; expect?: string },
-): Promise<Record<string, Record<string, unknown>>> {
-  step += 1;
-  process.stdout.write(`\n${styleText('bold', `${step}. ${title}`)}\n`);
-  process.stdout.write(`${styleText('dim', operation.query.trim().replaceAll(/^ {4}/gm, ''))}\n`);
-  const answer = (await request('/graphql', {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...operation.headers },
-    body: JSON.stringify({ query: operation.query, variables: operation.variables }),
-  })) as Answer;
-  const code = answer.errors?.[0]?.extensions?.code;
-  if (code !== operation.expect)
-    fail(`expected ${operation.expect ?? 'an answer'}, got ${JSON.stringify(answer.errors ?? answer.data)}`);
-  const shown = code ? `${code}: ${answer.errors?.[0]?.message}` : JSON.stringify(answer.data, shorten, 2);
-  process.stdout.write(`${styleText(code ? 'yellow' : 'green', shown)}\n`);
-  return (answer.data ?? {}) as Record<string, Record<string, unknown>>;
-}
-
-const shorten = (_: string, value: unknown) =>
-  typeof value === 'string' && value.length > 60 ? `${value.slice(0, 24)}…` : value;
-
-function check(truth: boolean, sentence: string): void {
-  if (!truth) fail(sentence);
-  process.stdout.write(`${styleText('green', '✓')} ${sentence}\n`);
-}
-
-interface StoredLetter {
-  to: string;
-  links: string[];
-}
-
-/** The token of the newest letter to this address; letters go out a moment after the answer. */
-async function tokenFromMailbox(to: string): Promise<string> {
-  for (let attempt = 0; attempt < 50; attempt += 1) {
-    const letters = (await request('/dev/mailbox.json')) as StoredLetter[];
-    const link = letters.find((letter) => letter.to === to)?.links.find((address) => address.includes('token='));
-    if (link) return new URL(link).searchParams.get('token') ?? '';
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-  return fail(`no letter to ${to} came into ${url}/dev/mailbox`);
-}
+const { play, request, tokenFromMailbox, steps } = createStage(url);
 
 async function signUp(person: { username: string; email: string; password: string }) {
   await play('A person signs up in the browser', {
@@ -268,4 +203,4 @@ const token = await playAccount(signedIn);
 const userId = signedIn.user.id;
 await serve({ token, userId, key: serviceKey });
 await operate({ username, userId, token, key: serviceKey, password: admin.password });
-process.stdout.write(`\n${styleText('green', `All ${step} steps went as they should.`)}\n`);
+process.stdout.write(`\n${styleText('green', `All ${steps()} steps went as they should.`)}\n`);
