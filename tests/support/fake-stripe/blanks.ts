@@ -146,7 +146,7 @@ export function blankSession(): Stripe.Checkout.Session {
 
 export function blankSubscription(
   store: Store,
-  start: { customer: string; metadata: Record<string, string>; cancelAtPeriodEnd?: boolean },
+  start: { customer: string; metadata: Record<string, string>; cancelAtPeriodEnd?: boolean; savesMethod?: boolean },
   price: StoredPrice,
 ): Stripe.Subscription {
   return {
@@ -194,7 +194,7 @@ export function blankSubscription(
     payment_settings: {
       payment_method_options: null,
       payment_method_types: null,
-      save_default_payment_method: 'off',
+      save_default_payment_method: start.savesMethod ? 'on_subscription' : 'off',
     },
     pending_invoice_item_interval: null,
     pending_setup_intent: null,

@@ -1,15 +1,15 @@
 import { attach, detach, listPaymentMethods, paymentMethodOf, updatePaymentMethod } from './cards.ts';
 import { createPrice, createProduct, updatePrice, updateProduct } from './catalog.ts';
-import { cancelPaymentIntent, confirmPaymentIntent, createPaymentIntent } from './charges.ts';
+import { cancelPaymentIntent, createPaymentIntent } from './charges.ts';
 import { createSession, expireSession, lineItems } from './checkout.ts';
 import { createCustomer, deleteCustomer, updateCustomer } from './customers.ts';
-import { invoiceOf, voidInvoice } from './invoices.ts';
+import { voidInvoice } from './invoices.ts';
 import type { Params } from './params.ts';
 import { cardError, invalidRequest } from './refusals.ts';
 import { createRefund } from './reversals.ts';
 import { cancelSetupIntent, confirmSetupIntent, createSetupIntent } from './setup-intents.ts';
 import { idOf, listOf, type Shapes, type Store } from './store.ts';
-import { collect, createSubscription, endSubscription, settleInvoice, updateSubscription } from './subscriptions.ts';
+import { collect, confirmPayment, createSubscription, endSubscription, updateSubscription } from './subscriptions.ts';
 
 interface Call {
   store: Store;
@@ -122,12 +122,9 @@ const ROUTES: Route[] = [
     `amount currency customer payment_method confirm off_session description metadata setup_future_usage ${METHOD_PARAMS}`,
     ({ store, params }) => createPaymentIntent(store, params),
   ),
-  route('POST', 'payment_intents/:id/confirm', 'payment_method off_session', ({ store, params, id }) => {
-    const intent = confirmPaymentIntent(store, id, params);
-    const invoice = invoiceOf(store, id);
-    if (invoice?.status === 'open' && intent.status === 'succeeded') settleInvoice(store, invoice);
-    return intent;
-  }),
+  route('POST', 'payment_intents/:id/confirm', 'payment_method off_session', ({ store, params, id }) =>
+    confirmPayment(store, id, params),
+  ),
   route('POST', 'payment_intents/:id/cancel', 'cancellation_reason', ({ store, id }) => cancelPaymentIntent(store, id)),
   ...reads('payment_intent', 'payment_intents', ['customer']),
   ...reads('charge', 'charges', ['customer', 'payment_intent']),

@@ -1,9 +1,10 @@
 import type { Stripe } from 'stripe';
 import { blankSubscription } from './blanks.ts';
-import { paymentMethodOf } from './cards.ts';
+import { attach, createPaymentMethod, paymentMethodOf } from './cards.ts';
 import { sellable } from './catalog.ts';
-import { attemptInvoice, type Line, markPaid, openInvoice, voidInvoice } from './invoices.ts';
-import type { Params } from './params.ts';
+import { confirmPaymentIntent } from './charges.ts';
+import { attemptInvoice, invoiceOf, type Line, markPaid, openInvoice, voidInvoice } from './invoices.ts';
+import { Params } from './params.ts';
 import { cardError, invalidRequest } from './refusals.ts';
 import { idOf, listOf, type Store, type StoredPrice } from './store.ts';
 import { changeItems } from './subscription-changes.ts';
@@ -48,6 +49,7 @@ interface Start {
   trialDays?: number | undefined;
   metadata: Record<string, string>;
   cancelAtPeriodEnd?: boolean;
+  savesMethod?: boolean;
 }
 
 export function createSubscription(store: Store, params: Params): Stripe.Subscription {
@@ -69,6 +71,7 @@ export function createSubscription(store: Store, params: Params): Stripe.Subscri
     trialDays: params.whole('trial_period_days'),
     metadata: params.metadata(),
     cancelAtPeriodEnd: params.flag('cancel_at_period_end') ?? false,
+    savesMethod: params.object('payment_settings')?.optional('save_default_payment_method') === 'on_subscription',
   });
 }
 
@@ -188,12 +191,30 @@ function followPaid(store: Store, subscription: Stripe.Subscription, invoice: St
     store.change('customer.subscription.updated', subscription, { status: 'active' });
 }
 
-/** After somebody confirmed the payment of an invoice themselves (3-D Secure, or a first payment). */
-export function settleInvoice(store: Store, invoice: Stripe.Invoice): void {
+/** Confirms a payment; the invoice that it pays, and the subscription behind that, follow. */
+export function confirmPayment(store: Store, intentId: string, params: Params): Stripe.PaymentIntent {
+  const intent = confirmPaymentIntent(store, intentId, params);
+  const invoice = invoiceOf(store, intentId);
+  if (intent.status !== 'succeeded' || invoice?.status !== 'open') return intent;
   markPaid(store, invoice);
-  const id = idOf(invoice.parent?.subscription_details?.subscription);
-  const subscription = id === undefined ? undefined : store.find('subscription', id);
-  if (subscription) followPaid(store, subscription, invoice);
+  const subscription = store.get('subscription', idOf(invoice.parent?.subscription_details?.subscription) ?? '');
+  if (subscription.payment_settings?.save_default_payment_method === 'on_subscription')
+    savePaidWith(store, subscription, intent);
+  followPaid(store, subscription, invoice);
+  return intent;
+}
+
+/** What Stripe's script does in the browser with the client secret and the card that somebody typed. */
+export function payInBrowser(store: Store, clientSecret: string, card: string): Stripe.PaymentIntent {
+  const intent = store.all('payment_intent').find((known) => known.client_secret === clientSecret);
+  if (!intent) throw invalidRequest('No such payment_intent', { code: 'resource_missing' });
+  return confirmPayment(store, intent.id, new Params({ payment_method: createPaymentMethod(store, card).id }));
+}
+
+function savePaidWith(store: Store, subscription: Stripe.Subscription, intent: Stripe.PaymentIntent): void {
+  const method = store.get('payment_method', idOf(intent.payment_method) ?? '');
+  attach(store, method, idOf(subscription.customer) ?? '');
+  store.change(undefined, subscription, { default_payment_method: method.id });
 }
 
 export function updateSubscription(store: Store, id: string, params: Params): Stripe.Subscription {
