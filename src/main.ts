@@ -1,10 +1,12 @@
 #!/usr/bin/env node
+import { randomUUID } from 'node:crypto';
 import { Command } from 'commander';
 import { auditCommand } from './cli/audit.js';
 import { migrateCommand } from './cli/migrate.js';
 import { serviceKeyCommand } from './cli/service-key.js';
 import { buildConfig, type Config, ConfigError, readEnvironment } from './core/config.js';
 import { DatabaseRefusal } from './core/database.js';
+import { createLogger } from './core/logger.js';
 import { packageVersion } from './core/package-info.js';
 import type { Bootstrapped } from './modules/admin/bootstrap.service.js';
 import type { Running } from './serve.js';
@@ -73,14 +75,27 @@ program.addCommand(migrateCommand());
 program.addCommand(auditCommand());
 program.addCommand(serviceKeyCommand());
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  // What an operator can mend is said in a sentence; anything else comes with its stack.
-  const known =
+/**
+ * What an operator can mend is said in a sentence. Anything else may hold SQL and values of people: the log has what may
+ * be told of it, under an id, and the error itself is shown at LOG_LEVEL=debug alone.
+ */
+function lastWords(error: unknown): string {
+  const isKnown =
     error instanceof ConfigError ||
     error instanceof DatabaseRefusal ||
     (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
-  process.stderr.write(`${known ? (error as Error).message : (error as Error).stack}\n`);
+  if (isKnown) return (error as Error).message;
+  // Whatever went wrong, the configuration did not: its own complaints are known errors.
+  const { log } = buildConfig(readEnvironment());
+  if (log.level === 'debug' || log.level === 'trace') return error instanceof Error ? `${error.stack}` : String(error);
+  const requestId = randomUUID();
+  createLogger({ ...log, pretty: false }).fatal({ err: error, requestId }, 'ended by an unexpected error');
+  return `Credence ended by an unexpected error, which stands in the log under ${requestId}. LOG_LEVEL=debug shows it whole.`;
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.stderr.write(`${lastWords(error)}\n`);
   process.exit(1);
 }

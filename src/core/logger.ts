@@ -37,6 +37,7 @@ const FIELDS = new Map<string, RegExp | 'number' | 'flag'>([
   ['sessionId', ID],
   ['keyId', ID],
   ['letterId', ID],
+  ['messageLogId', ID],
   ['signingKeyId', ID],
   // work in the background, and its amounts
   ['job', WORD],

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -78,6 +78,23 @@ describe('a whole server', () => {
     for (const name of ['PORT', 'JWT_ALGORITHM', 'NODE_ENV']) expect(output()).toContain(name);
     expect(output()).not.toContain('    at ');
   });
+
+  it('tells of an unexpected error where the log has it, and the error itself only to who asks', async () => {
+    const { env, dataDir } = await place();
+    mkdirSync(join(dataDir, 'encryption.key'));
+    const ended = async (level: string) => {
+      const { child, output } = spawnCredence({ ...env, LOG_LEVEL: level });
+      expect(await new Promise((done) => child.once('close', done))).toBe(1);
+      return output();
+    };
+    const output = await ended('info');
+    const id = /stands in the log under ([\w-]{36})\./.exec(output)?.[1] ?? 'none';
+    const line = JSON.parse(output.split('\n').find((text) => text.startsWith('{')) ?? '{}');
+    expect(line).toMatchObject({ level: 'fatal', requestId: id, err: { code: 'EISDIR' } });
+    expect(output.replaceAll('\\n', '')).not.toMatch(/^ +at /m);
+    expect(output).not.toContain('illegal operation');
+    expect(await ended('debug')).toMatch(/illegal operation[\s\S]*\n {4}at /);
+  }, 60_000);
 
   it('keeps no first credentials in production, and serves neither playground nor mailbox', async () => {
     const { env, dataDir } = await place();

@@ -2,7 +2,7 @@ import { and, eq } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { admins } from '../../src/modules/admin/admin.table.js';
 import { auditEvents } from '../../src/modules/audit/audit.table.js';
-import { backupCodes, totpFactors } from '../../src/modules/auth/auth.table.js';
+import { backupCodes, loginFailures, totpFactors } from '../../src/modules/auth/auth.table.js';
 import { staffMembers } from '../../src/modules/staff/staff.table.js';
 import { freshIp } from '../auth/operations.js';
 import { type Answer, createHarness, type Harness, PASSWORD } from '../support/harness.js';
@@ -225,10 +225,14 @@ describe('an operator at the hard stop of guessing', () => {
 
   it.each(['staff', 'admin'] as const)('gets in again after a reset by mail: %s', async (kind) => {
     const of = await account(kind);
-    for (let n = 0; n < 100; n += 1) {
-      await wrong(of);
-      h.clock.advance(901_000);
-    }
+    await wrong(of);
+    // The 99th of them a while ago.
+    const failures = { failures: 99, blockedUntil: null };
+    await h.app.db
+      .update(loginFailures)
+      .set(failures)
+      .where(eq(loginFailures.key, `account:${of.id}`));
+    await wrong(of);
     expect((await signIn(of)).code).toBe('INVALID_CREDENTIALS');
     h.clock.advance(365 * 86_400_000);
     expect((await signIn(of)).code).toBe('INVALID_CREDENTIALS');

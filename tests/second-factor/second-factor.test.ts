@@ -157,6 +157,12 @@ describe('enrolling', () => {
     expect((await withCode(CONFIRM, of, wrongCode(second, h.clock.now()))).code).toBe('INVALID_CREDENTIALS');
     expect((await withCode(CONFIRM, of, totpCode(second, h.clock.now()))).errors).toBeUndefined();
     expect((await h.graphql(START, { token: of.token })).code).toBe('CONFLICT');
+    const { data } = await h.graphql('{ me { securityHistory(first: 10) { nodes { action } } } }', { token: of.token });
+    const started = data.me.securityHistory.nodes.filter(
+      ({ action }: { action: string }) => action === 'user.second_factor_started',
+    );
+    // What was refused is nothing that happened.
+    expect(started).toHaveLength(2);
     expect((await withCode(CONFIRM, of, totpCode(second, h.clock.now()))).code).toBe('CONFLICT');
   });
 
@@ -238,6 +244,30 @@ describe('a challenge', () => {
       h.clock.advance(5_000);
     }
     expect((await complete(challenge, of.now())).code).toBe('TOKEN_INVALID');
+  });
+
+  it.each(['staff', 'admin'] as const)('comes through the door of operators like the password: %s', async (kind) => {
+    const of = await enrolled(kind);
+    const challenge = await challengeOf(of);
+    const security = await h.admin(['security:manage']);
+    const input = { action: 'DENY', scope: 'OPERATOR_SIGN_IN', cidr: '203.0.113.9/32' };
+    const ruled = await h.graphql('mutation($input: AddIpRuleInput!) { addIpRule(input: $input) { ipRule { id } } }', {
+      token: security.token,
+      variables: { input },
+    });
+    expect(ruled.errors).toBeUndefined();
+    try {
+      // The right code, which is not used up by it.
+      expect((await complete(challenge, of.now(), { ip: '203.0.113.9' })).code).toBe('IP_NOT_ALLOWED');
+      expect((await complete(challenge, of.now())).errors).toBeUndefined();
+      const person = await enrolled('user');
+      expect((await complete(await challengeOf(person), person.now(), { ip: '203.0.113.9' })).errors).toBeUndefined();
+    } finally {
+      await h.graphql('mutation($id: ID!) { removeIpRule(id: $id) { ipRule { id } } }', {
+        token: security.token,
+        variables: { id: ruled.data.addIpRule.ipRule.id },
+      });
+    }
   });
 
   it('is worth nothing after the password was changed', async () => {
