@@ -183,6 +183,8 @@ export const ACCESS = {
     verifyAuditLog: admin('audit:read'),
     logs: admin('system:read'),
     requestTrace: admin('system:read'),
+    emailTemplates: admin('email:manage'),
+    emailDeliveries: admin('email:manage'),
   },
   Mutation: {
     // accounts
@@ -265,6 +267,9 @@ export const ACCESS = {
     removeIpRule: admin('security:manage'),
     rotateSigningKey: admin('security:manage'),
     rotateDataKey: admin('security:manage'),
+    previewEmailTemplate: admin('email:manage'),
+    sendTestEmail: admin('email:manage'),
+    retryEmailDelivery: admin('email:manage'),
   },
   User: {
     sessions: OWNER_OR_STAFF,
@@ -319,6 +324,7 @@ const ONCE: readonly string[] = [
   'captureCredits',
   'releaseCredits',
   'adjustCredits',
+  'sendTestEmail',
 ];
 
 export const SENSITIVE_FIELDS: ReadonlySet<string> = new Set([...SIGN_IN_FAMILY, ...ONCE]);

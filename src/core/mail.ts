@@ -81,3 +81,8 @@ export function parseSender(from: string): Sender {
 export function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim();
 }
+
+/** Whose letters they are, in their own words: the name in the sender. */
+export function brandOf(from: string): string {
+  return parseSender(from).name || 'Credence';
+}

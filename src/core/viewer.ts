@@ -9,7 +9,11 @@ export function seesAddresses(viewer: Viewer): boolean {
 
 /** A person's address as this viewer may see it: whole, or enough of it to tell two people apart. */
 export function shownEmail(viewer: Viewer, email: string): string {
-  return seesAddresses(viewer) ? email : `${email.slice(0, 1)}***${email.slice(email.lastIndexOf('@'))}`;
+  return seesAddresses(viewer) ? email : maskedEmail(email);
+}
+
+export function maskedEmail(email: string): string {
+  return `${email.slice(0, 1)}***${email.slice(email.lastIndexOf('@'))}`;
 }
 
 /** The id of whoever is asking. The access page has let only them through; this is its second lock. */

@@ -34,6 +34,8 @@ const MODULES: Record<string, string[]> = {
   services: ['auth', 'credits', 'network', 'usage', 'catalog', 'audit'],
   // what one request left behind, wherever it did
   logs: ['audit', 'credits', 'mail'],
+  // what admins see of letters
+  letters: ['audit', 'auth', 'mail'],
   // only counts, of all that there is
   system: ['audit', 'auth', 'credits', 'mail', 'messages'],
   admin: ['accounts', 'audit', 'auth', 'catalog', 'credits', 'events', 'mail', 'services', 'usage'],

@@ -1,3 +1,4 @@
+import { LETTERS } from './letter-operations.js';
 import { SECOND_FACTOR } from './second-factor-operations.js';
 import { STAFF } from './staff-operations.js';
 
@@ -64,6 +65,7 @@ export const VALUES: readonly PlaygroundValue[] = [
     from: ['login.challenge', 'staffLogin.challenge', 'adminLogin.challenge'],
   },
   { name: 'serviceId', about: 'from createService', from: ['createService.service.id'] },
+  { name: 'deliveryId', about: 'from emailDeliveries', from: ['emailDeliveries.nodes.0.id'] },
 ];
 
 const PASSWORD = 'paper lanterns over 9 quiet rivers';
@@ -904,6 +906,7 @@ query SystemHealth {
   }
 }`,
     },
+    ...LETTERS,
   ],
 };
 

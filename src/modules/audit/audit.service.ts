@@ -104,6 +104,9 @@ export type AuditAction =
   | 'signing_key.rotated'
   | 'ip_rule.added'
   | 'ip_rule.removed'
+  | 'email.test_sent'
+  | 'email.retried'
+  | 'email_deliveries.listed'
   | 'user.created'
   | 'user.updated';
 

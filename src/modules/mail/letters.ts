@@ -12,6 +12,9 @@ import { zh } from './letters/zh.js';
 /** Every language there is, by its first subtag. English is the one that others fall back to. */
 const LANGUAGES = new Map<string, LetterTexts>(Object.entries({ en, es, de, fr, pt, zh }));
 
+/** In the order of the catalogue. */
+export const LETTER_KINDS = Object.keys(en.letters) as readonly LetterKind[];
+
 export interface RenderedLetter {
   subject: string;
   text: string;
@@ -55,4 +58,21 @@ export function renderLetter<K extends LetterKind>(
     footer: texts.footer(brand),
   };
   return { subject, text: renderText(parts), html: `${renderHtml(parts) satisfies Html}` };
+}
+
+export interface LetterTemplate {
+  kind: LetterKind;
+  /** What its data holds. */
+  variables: string[];
+  /** The subject in every language. */
+  subjects: { language: string; subject: string }[];
+}
+
+/** Every kind of letter, in the order of the catalogue. */
+export function letterTemplates(samples: LetterData): LetterTemplate[] {
+  return LETTER_KINDS.map((kind) => ({
+    kind,
+    variables: Object.keys(samples[kind]),
+    subjects: [...LANGUAGES].map(([language, texts]) => ({ language, subject: texts.letters[kind].subject })),
+  }));
 }

@@ -6,7 +6,7 @@ import { and, count, eq, gt, inArray, is, lt, lte, min, ne, sql } from 'drizzle-
 import { PgTransaction } from 'drizzle-orm/pg-core';
 import { newId } from '../../core/columns.js';
 import type { App } from '../../core/context.js';
-import { type Letter, MailError, parseSender } from '../../core/mail.js';
+import { brandOf, type Letter, MailError } from '../../core/mail.js';
 import { networkKey } from '../../core/network.js';
 import type { Addressee } from './addressee.js';
 import type { LetterData, LetterKind } from './letter-texts.js';
@@ -29,7 +29,7 @@ const PER_ADDRESS_DAY = 10;
 const PER_IP_HOUR = 20;
 
 /** Longer than a send can take (20 seconds, see core/mailer), so that a living sender never loses its letter. */
-const LEASE = 60 * SECOND;
+export const LEASE = 60 * SECOND;
 const GIVE_UP_AFTER = DAY;
 const FIRST_PAUSE = 30 * SECOND;
 const LONGEST_PAUSE = HOUR;
@@ -152,8 +152,7 @@ export function openLetter(app: App, row: OutboxEmailRow): Letter {
   const kind = row.kind as LetterKind;
   const { data, timeZone } = JSON.parse(app.secrets.decrypt('mail', row.sealedBody, row.id)) as SealedLetter;
   const { from } = app.config.mail;
-  const brand = parseSender(from).name || 'Credence';
-  const rendered = renderLetter(kind, data, { locale: row.locale, timeZone, brand });
+  const rendered = renderLetter(kind, data, { locale: row.locale, timeZone, brand: brandOf(from) });
   return { ...rendered, to: row.recipient, from, idempotencyKey: row.idempotencyKey };
 }
 
