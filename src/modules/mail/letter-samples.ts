@@ -23,6 +23,7 @@ export function sampleLetters({ now, baseUrl }: { now: Date; baseUrl: string }):
     ACCOUNT_SUSPENDED: { username, reason: 'Several people reported messages from this account.' },
     SECOND_FACTOR_ENABLED: { username },
     SECOND_FACTOR_DISABLED: { username, when, ip },
+    SECOND_FACTOR_REMOVED: { username, when, reason: 'You lost your phone and proved who you are.' },
     BACKUP_CODES_REPLACED: { username },
     ACCOUNT_DELETED: { username, when },
     ACCOUNT_RESTORED: { username },
