@@ -37,7 +37,7 @@ export async function createApp(config: Config, overrides: Partial<App> = {}): P
     passwords: createPasswords(config.passwords),
     mailer: createMailer(config),
     payments: createPayments(config.billing, { log, requireOutside: database.requireOutside }),
-    storage: createStorage(config),
+    storage: createStorage(config, { log, requireOutside: database.requireOutside }),
     limiter: createLimiter({
       redisUrl: config.redisUrl,
       onShared: (shared) => log.warn(shared ? REDIS_BACK : REDIS_GONE),

@@ -212,6 +212,7 @@ export const ACCESS = {
     regenerateBackupCodes: FRESH_ALL_KINDS,
     recoverAccount: PUBLIC,
     updateProfile: VERIFIED,
+    createAvatarUpload: VERIFIED,
     deleteAccount: FRESH,
     createApiKey: FRESH,
     rotateApiKey: FRESH,

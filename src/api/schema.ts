@@ -27,6 +27,7 @@ import { SigningKeysResolver } from '../modules/auth/signing-keys.resolver.js';
 import { UserEmailResolver } from '../modules/auth/user-email.resolver.js';
 import { PlanResolver, ProductResolver, UserPlanResolver } from '../modules/catalog/catalog.resolver.js';
 import { CreditAccountResolver, CreditsResolver, UserCreditsResolver } from '../modules/credits/credits.resolver.js';
+import { FilesResolver } from '../modules/files/files.resolver.js';
 import { LettersResolver } from '../modules/letters/letters.resolver.js';
 import { LogsResolver } from '../modules/logs/logs.resolver.js';
 import { MessagesResolver, UserMessagesResolver } from '../modules/messages/messages.resolver.js';
@@ -50,6 +51,7 @@ import { measureRootFields } from './measure.js';
 const RESOLVERS: NonEmptyArray<new () => object> = [
   AccountsResolver,
   AuditResolver,
+  FilesResolver,
   LogsResolver,
   LettersResolver,
   ApiKeysResolver,

@@ -12,6 +12,7 @@ import { confirmEmailChange, undoEmailChange } from '../modules/accounts/email-c
 import { acceptInvitation, resetPassword } from '../modules/accounts/passwords.service.js';
 import { verifyEmail } from '../modules/accounts/registration.service.js';
 import { ipRulesNow } from '../modules/network/following.service.js';
+import { mountFiles } from './doors/files.js';
 import { mountHealth } from './doors/health.js';
 import { mountJwks } from './doors/jwks.js';
 import { mountMailbox } from './doors/mailbox.js';
@@ -120,6 +121,7 @@ export async function createServer(app: App): Promise<Server> {
   mountMetrics(server, app);
   mountJwks(server, app);
   mountMailbox(server, app);
+  mountFiles(server, app);
   mountPages(server, app, {
     verifyEmail: (attempt) => verifyEmail(app, attempt),
     resetPassword: (attempt) => resetPassword(app, attempt),

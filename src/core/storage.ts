@@ -1,11 +1,12 @@
 import type { Readable } from 'node:stream';
 import type { Config } from './config.js';
 import { AppError } from './errors.js';
+import type { Logger } from './logger.js';
 import { openLocalStorage } from './storage-local.js';
 
 /**
- * Where files are: a folder of DATA_DIR, or a bucket. Knows nothing of whose they are or how long they stay. No call
- * may be made while a database transaction is open: each may wait for a disk or for another host.
+ * Where files are: a folder of DATA_DIR, or a bucket. Knows nothing of whose they are or how long they stay. Every call
+ * throws within a database transaction.
  */
 export interface Storage {
   readonly kind: Config['storage']['kind'];
@@ -62,11 +63,37 @@ export function storageFailed(cause: unknown): AppError {
   });
 }
 
+export interface StorageOptions {
+  log: Pick<Logger, 'warn'>;
+  /** Throws when called within a database transaction, which must never wait for a disk or for another host. */
+  requireOutside(): void;
+}
+
 /** The configured storage. Opens nothing yet: the client of S3 is loaded when it is first needed. */
-export function createStorage(config: Pick<Config, 'storage'>): Storage {
-  const { storage } = config;
-  if (storage.kind === 'local') return openLocalStorage(storage.directory);
-  return openLazily(storage);
+export function createStorage({ storage }: Pick<Config, 'storage'>, options: StorageOptions): Storage {
+  return watched(storage.kind === 'local' ? openLocalStorage(storage.directory) : openLazily(storage), options);
+}
+
+/** Nothing goes to the storage within a transaction, and whoever runs this reads why something failed. */
+function watched(storage: Storage, { log, requireOutside }: StorageOptions): Storage {
+  async function call<T>(work: () => Promise<T>): Promise<T> {
+    requireOutside();
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof AppError && error.cause !== undefined) log.warn({ err: error.cause }, 'the storage failed');
+      throw error;
+    }
+  }
+  const { kind, presignUpload } = storage;
+  return {
+    kind,
+    presignUpload: presignUpload && ((upload) => call(() => presignUpload(upload))),
+    write: (...args) => call(() => storage.write(...args)),
+    open: (...args) => call(() => storage.open(...args)),
+    remove: (...args) => call(() => storage.remove(...args)),
+    close: () => storage.close(),
+  };
 }
 
 function openLazily(config: Extract<Config['storage'], { kind: 's3' }>): Storage {
@@ -74,16 +101,16 @@ function openLazily(config: Extract<Config['storage'], { kind: 's3' }>): Storage
   const open = () => (opening ??= import('./storage-s3.js').then(({ openS3Storage }) => openS3Storage(config)));
   return {
     kind: 's3',
-    presignUpload: async (upload) => {
-      const storage = await open();
-      if (!storage.presignUpload) throw new Error('S3 signs its own uploads');
-      return storage.presignUpload(upload);
-    },
-    write: async (...call) => (await open()).write(...call),
-    open: async (...call) => (await open()).open(...call),
-    remove: async (...call) => (await open()).remove(...call),
+    presignUpload: async (upload) => (await open()).presignUpload?.(upload) ?? unsigned(),
+    write: async (...args) => (await open()).write(...args),
+    open: async (...args) => (await open()).open(...args),
+    remove: async (...args) => (await open()).remove(...args),
     close: async () => (await opening)?.close(),
   };
+}
+
+function unsigned(): never {
+  throw new Error('A bucket signs its own uploads');
 }
 
 /** The whole object. @throws UPSTREAM_FAILED; RangeError when it has more bytes than that */

@@ -4,17 +4,19 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '../../src/core/columns.js';
 import { createStorage, readWhole, type Storage } from '../../src/core/storage.js';
+import { silentLog } from '../support/database.js';
 import { type S3Server, startS3Server } from '../support/s3-server.js';
 
 let s3: S3Server;
 let directory: string;
+const options = { log: silentLog, requireOutside: () => undefined };
 const storages = {} as { local: Storage; s3: Storage };
 
 beforeAll(async () => {
   s3 = await startS3Server();
   directory = await mkdtemp(join(tmpdir(), 'credence-files-'));
-  storages.local = createStorage({ storage: { kind: 'local', directory } });
-  storages.s3 = createStorage({ storage: s3.config });
+  storages.local = createStorage({ storage: { kind: 'local', directory } }, options);
+  storages.s3 = createStorage({ storage: s3.config }, options);
 });
 beforeEach(() => {
   s3.mode = 'up';
@@ -81,6 +83,17 @@ describe.each(['local', 's3'] as const)('%s storage', (kind) => {
     expect(await storage.open(key)).toBeUndefined();
   });
 
+  it('leaves nothing when they fail after the first parts', async () => {
+    const storage = storages[kind];
+    const key = newKey();
+    async function* failing() {
+      yield* many();
+      throw new Error('no more');
+    }
+    await expect(storage.write(key, failing(), { contentType })).rejects.toThrow('no more');
+    expect(await storage.open(key)).toBeUndefined();
+  });
+
   it.each(['../../etc/passwd', 'u/../x.png', `u/${newId()}/../../x.png`, `u/${newId()}/${newId()}.p\0g`, '', '/u'])(
     'has no key %j',
     async (key) => {
@@ -105,7 +118,9 @@ describe('local storage', () => {
     await writeFile(join(drafts, 'new'), 'x');
     const twoDaysAgo = Date.now() / 1000 - 2 * 86_400;
     await utimes(join(drafts, 'old'), twoDaysAgo, twoDaysAgo);
-    await createStorage({ storage: { kind: 'local', directory } }).write(newKey(), [Buffer.from('x')], { contentType });
+    await createStorage({ storage: { kind: 'local', directory } }, options).write(newKey(), [Buffer.from('x')], {
+      contentType,
+    });
     expect(await readdir(drafts)).toEqual(['new']);
   });
 

@@ -53,6 +53,7 @@ export const VALUES: readonly PlaygroundValue[] = [
   },
   { name: 'verifyEmailToken', about: 'empty: from the mailbox', link: '/verify-email' },
   { name: 'resetPasswordToken', about: 'empty: from the mailbox', link: '/reset-password' },
+  { name: 'uploadId', about: 'from createAvatarUpload', from: ['createAvatarUpload.uploadId'] },
   { name: 'apiKeyId', about: 'from createApiKey', from: ['createApiKey.apiKey.id'] },
   { name: 'serviceKey', about: 'printed at the first start', from: ['createService.key'] },
   { name: 'holdId', about: 'from holdCredits', from: ['holdCredits.hold.id'] },
@@ -282,6 +283,37 @@ mutation UpdateProfile($input: UpdateProfileInput!) {
   }
 }`,
       variables: { input: { displayName: 'Ada Lovelace', timeZone: 'Europe/London' } },
+    },
+    {
+      name: 'CreateAvatarUpload',
+      about: 'Where to send a picture.',
+      query: `# Where to send a picture, and how. From
+# a shell, with one -F for each of fields
+# and the file last:
+#   curl -F file=@me.png "<url>"
+mutation CreateAvatarUpload($input: CreateAvatarUploadInput!) {
+  createAvatarUpload(input: $input) {
+    uploadId
+    url
+    fields
+    maxBytes
+    expiresAt
+  }
+}`,
+      variables: { input: { contentType: 'image/png' } },
+    },
+    {
+      name: 'UseAvatarUpload',
+      about: 'Makes the picture that was sent the avatar.',
+      query: `# Once the file is sent, it becomes the
+# avatar. Its bytes are looked at: what is
+# no image of the announced type is refused.
+mutation UseAvatarUpload($input: UpdateProfileInput!) {
+  updateProfile(input: $input) {
+    user { avatarUrl }
+  }
+}`,
+      variables: { input: { avatarUploadId: '{{uploadId}}' } },
     },
     {
       name: 'Reauthenticate',

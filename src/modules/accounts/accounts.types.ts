@@ -51,6 +51,13 @@ export class UpdateProfileInput {
 
   @Field(() => String, { nullable: true, description: 'https address of at most 2,000 characters.' })
   avatarUrl?: string | null;
+
+  @Field(() => ID, {
+    nullable: true,
+    description:
+      'Of `createAvatarUpload`, once the file is sent: it becomes the avatar. Not together with `avatarUrl`.',
+  })
+  avatarUploadId?: string | null;
 }
 
 @ObjectType('SecurityEvent', {

@@ -6,6 +6,7 @@ import { found } from '../../core/input.js';
 import { recordAudit } from '../audit/audit.service.js';
 import { type UserRow, users } from '../auth/auth.table.js';
 import { emitEvent } from '../events/events.service.js';
+import { keepAvatar, prepareAvatar } from '../files/avatars.service.js';
 
 const LONGEST_NAME = 80;
 const LONGEST_URL = 2_000;
@@ -63,6 +64,8 @@ export interface ProfileChanges {
   locale?: string | null | undefined;
   timeZone?: string | null | undefined;
   avatarUrl?: string | null | undefined;
+  /** Instead of `avatarUrl`. */
+  avatarUploadId?: string | null | undefined;
 }
 
 /** What was sent and found right; what was left out stays, null clears (language and zone: back to en and UTC). */
@@ -78,13 +81,23 @@ export async function readProfileChanges(app: App, changes: ProfileChanges) {
   };
 }
 
-/** Changes what a person says about themselves. @throws BAD_USER_INPUT */
+/**
+ * Changes what a person says about themselves. An avatar that was uploaded here and is replaced or cleared is gone
+ * with the commit, and deleted by a job.
+ *
+ * @throws BAD_USER_INPUT; for an upload NOT_FOUND, CONFLICT when it was used before, LIMIT_REACHED, UPSTREAM_FAILED
+ */
 export async function updateProfile(
   app: App,
   options: { userId: string; changes: ProfileChanges; actor: Actor },
 ): Promise<UserRow> {
   const { userId, actor } = options;
-  const changes = await readProfileChanges(app, options.changes);
+  const { avatarUploadId, ...others } = options.changes;
+  if (avatarUploadId != null && others.avatarUrl !== undefined)
+    throw badInput({ avatarUploadId: 'must not be sent together with avatarUrl' });
+  const read = await readProfileChanges(app, others);
+  const prepared = avatarUploadId == null ? undefined : await prepareAvatar(app, { userId, uploadId: avatarUploadId });
+  const changes = prepared ? { ...read, avatarUrl: prepared.path } : read;
   return transact(app, async (app) => {
     const [user] = await app.db
       .update(users)
@@ -92,6 +105,7 @@ export async function updateProfile(
       // A deletion that came first must not find a name written over it.
       .where(and(eq(users.id, userId), isNull(users.deletedAt)))
       .returning();
+    if (changes.avatarUrl !== undefined) await keepAvatar(app, { userId, prepared });
     // Which fields, not what they hold: audit rows stay when the person is forgotten.
     const after = { fields: Object.keys(changes) };
     await recordAudit(app, {

@@ -22,6 +22,7 @@ export const users = pgTable(
     locale: text('locale').notNull().default('en'),
     /** IANA name. The person's day, and so the daily limits, turn at midnight here. */
     timeZone: text('time_zone').notNull().default('UTC'),
+    /** An https address elsewhere, or the path of a file of ours, which is shown under PUBLIC_URL. */
     avatarUrl: text('avatar_url'),
     planCode: text('plan_code')
       .notNull()
