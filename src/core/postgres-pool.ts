@@ -27,7 +27,10 @@ const LINE = 1_000;
  */
 export function createPool(url: string, { size, timings, guard }: PoolOptions): Pool {
   const gate = new Gate({ permits: size, waitMs: timings.queue, line: LINE });
-  const create = () => adapt(postgres(url, { ...clientOptions(timings), max: size }));
+  const base = clientOptions(timings);
+  // Statements are kept parsed, never planned: a plan for any parameters cannot use an index that holds only some rows.
+  const connection = { ...base.connection, plan_cache_mode: 'force_custom_plan' };
+  const create = () => adapt(postgres(url, { ...base, connection, max: size }));
   const lane = new Lane(create, { timings, others: 'finish' });
   const outer = {
     // drizzle() sets how values are read and written here, on a stand-in: `adapt` does the same for each client.

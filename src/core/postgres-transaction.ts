@@ -81,9 +81,18 @@ function within(scope: Scope, open: Opener, work: (tx: InnerClient) => Promise<u
   });
 }
 
+/** Bulk inserts have another text for every number of rows: kept prepared, they would fill the server's memory. */
+const MOST_PREPARED_PARAMETERS = 64;
+
+/** postgres.js asks the server to describe an unprepared statement first: a second round trip, every time. */
+function withPreparation([text, params = [], options]: StatementArguments): StatementArguments {
+  return [text, params, { ...options, prepare: params.length <= MOST_PREPARED_PARAMETERS }];
+}
+
 function innerClient(scope: Scope, tx: postgres.TransactionSql): InnerClient {
   return {
-    unsafe: (...statement) => deferred((asValues) => send({ ...scope, via: tx }, { statement, asValues })),
+    unsafe: (...statement) =>
+      deferred((asValues) => send({ ...scope, via: tx }, { statement: withPreparation(statement), asValues })),
     async savepoint(work) {
       scope.connection.requireAlive();
       return within(scope, (body) => tx.savepoint(body), work);

@@ -51,7 +51,7 @@ const CONFINED: Record<string, RegExp> = {
   '@as-integrations/fastify': /^src\/api\/graphql\.ts$/,
   fastify: /^src\/api\//,
   'drizzle-orm':
-    /\.(table|service)\.ts$|^src\/core\/(database[a-z-]*|postgres-[a-z]+|columns|context|nested-pages|pages|migrations)\.ts$/,
+    /\.(table|service)\.ts$|^src\/core\/(database[a-z-]*|postgres-[a-z]+|columns|context|nested-pages|one-statement|pages|migrations)\.ts$/,
   postgres: /^src\/core\/(database|postgres)-[a-z]+\.ts$/,
   '@electric-sql/pglite': /^src\/core\/database[a-z-]*\.ts$/,
   jose: /^src\/core\/tokens\.ts$/,

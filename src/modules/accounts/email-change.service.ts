@@ -101,8 +101,7 @@ async function writeAddress(app: App, token: EmailToken): Promise<UserRow> {
     .where(eq(users.id, token.owner.id))
     .returning();
   const row = found(user);
-  if (await isKeptForUndo(app, { emailKey: row.emailKey, exceptUserId: row.id }))
-    throw new AppError('USER_ALREADY_EXISTS');
+  if (await isKeptForUndo(app, { emailKey: row.emailKey, userId: row.id })) throw new AppError('USER_ALREADY_EXISTS');
   await emitEvent(app, { kind: 'user.updated', userId: row.id, data: { fields: ['email', 'emailVerified'] } });
   return row;
 }

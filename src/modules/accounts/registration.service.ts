@@ -1,21 +1,23 @@
 // Invariants: one account per username and per address (unique indexes decide, not a look before); an address
 // counts as verified only after its mailbox was proven; nothing here tells a stranger more than the contract says.
-import { and, eq, isNull } from 'drizzle-orm';
-import { newId } from '../../core/columns.js';
+import { and, eq, isNull, sql } from 'drizzle-orm';
+import { newId, selectList } from '../../core/columns.js';
 import type { Actor, App } from '../../core/context.js';
 import { isUniqueViolation, transact } from '../../core/database.js';
 import { AppError } from '../../core/errors.js';
 import { found, requireEmail, requireUsername } from '../../core/input.js';
 import { LETTER_FLOOR_MS, takeAtLeast } from '../../core/least-time.js';
 import { linkTo } from '../../core/links.js';
+import { isRefused, requireThat, runTogether } from '../../core/one-statement.js';
 import { requirePassword } from '../../core/password-policy.js';
-import { recordAudit } from '../audit/audit.service.js';
-import { type UserRow, users } from '../auth/auth.table.js';
-import { consumeEmailToken, createEmailToken, isKeptForUndo } from '../auth/email-tokens.service.js';
-import { type Issued, openSession } from '../auth/sessions.service.js';
+import { type AuditEntry, auditRow, recordAudit } from '../audit/audit.service.js';
+import { auditEvents } from '../audit/audit.table.js';
+import { emailTokens, sessions, type UserRow, users } from '../auth/auth.table.js';
+import { addressIsKept, consumeEmailToken, createEmailToken, newEmailToken } from '../auth/email-tokens.service.js';
+import { type Issued, newSession } from '../auth/sessions.service.js';
 import { emitEvent, eventStatement } from '../events/events.service.js';
 import { addressUser } from '../mail/addressee.js';
-import { queueLetter } from '../mail/outbox.service.js';
+import { letterStatement, queueLetter } from '../mail/outbox.service.js';
 import { requireLocale } from './profile.service.js';
 
 export type Registered = { issued: Issued; user: UserRow } | { issued: null; user: null };
@@ -50,11 +52,13 @@ async function createAccount(app: App, options: Registration): Promise<Registere
   });
   const passwordHash = await app.passwords.hash(password);
   const now = app.now();
-  const user = { id: newId(), ...name, ...address, passwordHash, locale, createdAt: now, updatedAt: now };
+  const [createdAt, updatedAt] = [now, now];
+  const user = { id: newId(), ...name, ...address, passwordHash, locale, timeZone: 'UTC', createdAt, updatedAt };
   try {
-    return await transact(app, (app) => insertAccount(app, { user, actor }));
+    return await insertAccount(app, { user, actor });
   } catch (error) {
-    const isAddressTaken = error instanceof AddressKeptError || isUniqueViolation(error, 'users_email_key');
+    // Refused: the address can still be taken back by an account that left it.
+    const isAddressTaken = isRefused(error) || isUniqueViolation(error, 'users_email_key');
     if (!isAddressTaken && !isUniqueViolation(error)) throw error;
     // Which of two taken names the database complains of is chance; a taken username is no secret, the address is.
     const isHidden =
@@ -65,53 +69,59 @@ async function createAccount(app: App, options: Registration): Promise<Registere
   }
 }
 
-/** The address can still be taken back by an account that left it. */
-class AddressKeptError extends Error {}
+type NewUser = typeof users.$inferInsert & Verification['user'];
 
-async function insertAccount(
-  app: App,
-  options: { user: typeof users.$inferInsert; actor: Actor },
-): Promise<Registered> {
-  const [user] = await app.db.insert(users).values(options.user).returning();
-  const row = found(user);
-  // After the insert: the unique index let us pass, so whoever left the address has committed and is seen.
-  if (await isKeptForUndo(app, { emailKey: row.emailKey, exceptUserId: row.id })) throw new AddressKeptError();
-  const actor: Actor = { ...options.actor, kind: 'USER', id: row.id };
-  await sendVerification(app, { user: row, kind: 'WELCOME_VERIFY', actor });
-  const target = { kind: 'user', id: row.id };
-  const event = { kind: 'user.registered', userId: row.id, data: { invited: false } } as const;
-  await recordAudit(
-    app,
-    { actor, action: 'user.registered', userId: row.id, target },
-    { alongside: eventStatement(app, [event]) },
-  );
-  if (app.config.registration.confirmFirst) return { issued: null, user: null };
-  const account = { kind: 'user', id: row.id, username: row.username } as const;
-  return { issued: await openSession(app, { account, method: 'REGISTRATION', actor }), user: row };
+/** The account with all that comes with it, in one statement: all of it is there, or nothing. */
+async function insertAccount(app: App, { user, ...options }: { user: NewUser; actor: Actor }): Promise<Registered> {
+  const { id, email, emailKey, username } = user;
+  const account = { kind: 'user', id, username } as const;
+  const actor: Actor = { ...options.actor, kind: 'USER', id };
+  const confirmFirst = app.config.registration.confirmFirst;
+  const session = confirmFirst ? undefined : await newSession(app, { account, method: 'REGISTRATION', actor });
+  const { token, row: tokenRow } = newEmailToken(app, { purpose: 'VERIFY_EMAIL', owner: account, email });
+  const letter = verificationLetter({ user, kind: 'WELCOME_VERIFY', actor });
+  const entry: AuditEntry = { actor, action: 'user.registered', userId: id, target: { kind: 'user', id } };
+  const event = { kind: 'user.registered', userId: id, data: { invited: false } } as const;
+  const writes = {
+    account: app.db.insert(users).values(user).returning(),
+    letter: letterStatement(app, { ...letter, data: verificationData(app, { user, token }) }),
+    token: app.db.insert(emailTokens).values(tokenRow),
+    audit: app.db.insert(auditEvents).values(auditRow(app, entry)),
+    event: eventStatement(app, [event]),
+    ...(session && { session: app.db.insert(sessions).values(session.row) }),
+  };
+  const isFree = requireThat(sql`not ${addressIsKept(app, { emailKey, userId: id })}`);
+  const answer = sql`select ${sql.raw(selectList(users))}, ${isFree} from account`;
+  const [row] = await runTogether<UserRow>(app, writes, answer);
+  return session ? { issued: session.issued, user: found(row) } : { issued: null, user: null };
 }
 
 async function isUsernameTaken(app: App, usernameKey: string): Promise<boolean> {
   return (await app.db.$count(users, eq(users.usernameKey, usernameKey))) > 0;
 }
 
+interface Verification {
+  user: Pick<UserRow, 'id' | 'username' | 'email' | 'locale' | 'timeZone'>;
+  kind: 'WELCOME_VERIFY' | 'VERIFY_EMAIL';
+  actor: Actor;
+}
+
 /** The letter with the link, inside the caller's transaction; false when the address has had its letters of this hour. */
-export async function sendVerification(
-  app: App,
-  options: { user: UserRow; kind: 'WELCOME_VERIFY' | 'VERIFY_EMAIL'; actor: Actor },
-): Promise<boolean> {
-  const { user, kind, actor } = options;
-  const data = async () => {
-    const owner = { kind: 'user', id: user.id } as const;
-    const token = await createEmailToken(app, { purpose: 'VERIFY_EMAIL', owner, email: user.email });
-    return { username: user.username, link: linkTo(app.config, '/verify-email', token) };
-  };
+export async function sendVerification(app: App, options: Verification): Promise<boolean> {
+  const { id, email } = options.user;
+  const makeToken = () => createEmailToken(app, { purpose: 'VERIFY_EMAIL', owner: { kind: 'user', id }, email });
   return queueLetter(app, {
-    kind,
-    ...addressUser(user),
-    ip: actor.ip,
-    requestId: actor.requestId,
-    data,
+    ...verificationLetter(options),
+    data: async () => verificationData(app, { ...options, token: await makeToken() }),
   });
+}
+
+function verificationLetter({ user, kind, actor }: Verification) {
+  return { kind, ...addressUser(user), ip: actor.ip, requestId: actor.requestId };
+}
+
+function verificationData(app: App, { user, token }: { user: { username: string }; token: string }) {
+  return { username: user.username, link: linkTo(app.config, '/verify-email', token) };
 }
 
 /** Somebody registered with an address that has an account: its owner learns it by mail, the caller nothing. */

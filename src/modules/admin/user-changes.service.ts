@@ -25,7 +25,7 @@ const taken = () => new AppError('USER_ALREADY_EXISTS');
 
 /** After the row was written: whoever left the address has committed by then and is seen. @throws USER_ALREADY_EXISTS */
 async function requireFreeAddress(app: App, user: UserRow): Promise<void> {
-  if (await isKeptForUndo(app, { emailKey: user.emailKey, exceptUserId: user.id })) throw taken();
+  if (await isKeptForUndo(app, { emailKey: user.emailKey, userId: user.id })) throw taken();
 }
 
 async function invite(app: App, options: { user: UserRow; actor: Actor }): Promise<void> {

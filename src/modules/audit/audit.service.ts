@@ -1,4 +1,3 @@
-import type { SQL } from 'drizzle-orm';
 import { newId } from '../../core/columns.js';
 import type { Actor, App } from '../../core/context.js';
 import type { NestedList } from '../../core/nested-pages.js';
@@ -121,24 +120,18 @@ export interface AuditEntry {
   reason?: string | undefined;
 }
 
-/**
- * Writes one row. Call it inside the transaction of the act: either both are there or neither is.
- *
- * @param options.alongside a statement that writes, to be carried out in the same round trip
- */
-export async function recordAudit(app: App, entry: AuditEntry, options: { alongside?: SQL } = {}): Promise<void> {
-  const { alongside } = options;
-  // A WITH that changes data is carried out though nothing refers to it (PostgreSQL, 7.8.4).
-  const db = alongside ? app.db.with(app.db.$with('alongside', {}).as(alongside)) : app.db;
-  await db.insert(auditEvents).values(toRow(app, entry));
+/** Writes one row. Call it inside the transaction of the act: either both are there or neither is. */
+export async function recordAudit(app: App, entry: AuditEntry): Promise<void> {
+  await app.db.insert(auditEvents).values(auditRow(app, entry));
 }
 
 /** Writes a row for each, in one statement: an act that concerns many people stands in the history of each. */
 export async function recordAudits(app: App, entries: readonly AuditEntry[]): Promise<void> {
-  if (entries.length > 0) await app.db.insert(auditEvents).values(entries.map((entry) => toRow(app, entry)));
+  if (entries.length > 0) await app.db.insert(auditEvents).values(entries.map((entry) => auditRow(app, entry)));
 }
 
-function toRow(app: App, entry: AuditEntry): typeof auditEvents.$inferInsert {
+/** What `recordAudit` writes, for a statement that does more: see `runTogether`. */
+export function auditRow(app: App, entry: AuditEntry): typeof auditEvents.$inferInsert {
   const { actor, target } = entry;
   return {
     id: newId(),

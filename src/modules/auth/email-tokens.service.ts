@@ -1,6 +1,6 @@
 // Invariants: at most one live token per account and purpose (for undo links: per account and address); a token is
 // used once, by one conditional write; the database holds only hashes.
-import { and, eq, gt, gte, isNull, ne, sql } from 'drizzle-orm';
+import { and, eq, gt, gte, isNull, ne, type SQL, sql } from 'drizzle-orm';
 import type { AnyPgColumn } from 'drizzle-orm/pg-core';
 import { newId } from '../../core/columns.js';
 import type { App } from '../../core/context.js';
@@ -37,23 +37,29 @@ export async function createEmailToken(
   options: { purpose: EmailTokenPurpose; owner: Owner; email: string },
 ): Promise<string> {
   const { purpose, owner, email } = options;
-  const { kind, lifeMs } = PURPOSES[purpose];
   // Two requests at once would each void what they see and leave two live tokens.
   await app.db.execute(sql`select pg_advisory_xact_lock(hashtext('email-token'), hashtext(${owner.id}))`);
   // A second change of address must not take away the way back to the first one: a thief would just ask twice.
   await voidEmailTokens(app, { owner, purpose, ...(purpose === 'UNDO_EMAIL_CHANGE' && { email }) });
-  const token = makeKey(kind);
-  const now = app.now();
-  await app.db.insert(emailTokens).values({
-    id: newId(),
-    purpose,
-    tokenHash: sha256(token),
-    ...toOwnerColumns(owner),
-    email,
-    createdAt: now,
-    expiresAt: new Date(now.getTime() + lifeMs),
-  });
+  const { token, row } = newEmailToken(app, options);
+  await app.db.insert(emailTokens).values(row);
   return token;
+}
+
+/** A token and the row that makes it good, for an account so new that it has none to be voided. */
+export function newEmailToken(
+  app: App,
+  options: { purpose: EmailTokenPurpose; owner: Owner; email: string },
+): { token: string; row: typeof emailTokens.$inferInsert } {
+  const { purpose, owner, email } = options;
+  const { kind, lifeMs } = PURPOSES[purpose];
+  const token = makeKey(kind);
+  const createdAt = app.now();
+  const expiresAt = new Date(createdAt.getTime() + lifeMs);
+  return {
+    token,
+    row: { id: newId(), purpose, tokenHash: sha256(token), ...toOwnerColumns(owner), email, createdAt, expiresAt },
+  };
 }
 
 /**
@@ -129,23 +135,23 @@ export async function consumeEmailToken(
   throw new AppError(late ? 'TOKEN_EXPIRED' : 'TOKEN_INVALID');
 }
 
+interface Arrival {
+  emailKey: string;
+  userId: string;
+}
+
 /**
  * Whether the address is kept for somebody who may still take it back: as long as an undo link is live, nobody else
- * gets the address that it leads to, or a thief would register it and the undo would fail.
+ * gets the address that it leads to, or a thief would register it and the undo would fail. Asked after the address was
+ * written, in the same statement or transaction: the unique index let it pass, so whoever left the address has
+ * committed, and is seen.
  */
-export async function isKeptForUndo(app: App, options: { emailKey: string; exceptUserId: string }): Promise<boolean> {
-  const [row] = await app.db
-    .select({ id: emailTokens.id })
-    .from(emailTokens)
-    .where(
-      and(
-        eq(sql`lower(${emailTokens.email})`, options.emailKey),
-        eq(emailTokens.purpose, 'UNDO_EMAIL_CHANGE'),
-        unspent,
-        gt(emailTokens.expiresAt, app.now()),
-        ne(emailTokens.userId, options.exceptUserId),
-      ),
-    )
-    .limit(1);
-  return row !== undefined;
+export async function isKeptForUndo(app: App, arrival: Arrival): Promise<boolean> {
+  const [row] = await app.db.select({ kept: addressIsKept(app, arrival) }).from(sql`(select) as one`);
+  return row?.kept === true;
+}
+
+/** The same as part of a statement. */
+export function addressIsKept(app: App, { emailKey, userId }: Arrival): SQL<boolean> {
+  return sql`is_address_kept(${emailKey}::text, ${userId}::uuid, ${app.now().toISOString()}::timestamptz)`;
 }

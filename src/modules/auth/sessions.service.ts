@@ -66,17 +66,30 @@ export async function issueTokens(
   };
 }
 
+interface NewSession {
+  account: Account;
+  method: SessionRow['method'];
+  actor: Actor;
+}
+
 /** A new session with its first pair of tokens. Call it inside the transaction that proved who this is. */
-export async function openSession(
+export async function openSession(app: App, options: NewSession): Promise<Issued> {
+  const { row, issued } = await newSession(app, options);
+  await app.db.insert(sessions).values(row);
+  return issued;
+}
+
+/** The row of a new session, and the tokens that are good once it is written. */
+export async function newSession(
   app: App,
-  options: { account: Account; method: SessionRow['method']; actor: Actor },
-): Promise<Issued> {
+  options: NewSession,
+): Promise<{ row: typeof sessions.$inferInsert; issued: Issued }> {
   const { account, method, actor } = options;
   const now = app.now();
   const sessionId = newId();
   const refreshToken = app.refreshTokens.first(sessionId);
   const expiresAt = new Date(now.getTime() + LIFE[account.kind].idleMs);
-  await app.db.insert(sessions).values({
+  const row = {
     id: sessionId,
     ...toOwnerColumns(account),
     method,
@@ -89,8 +102,8 @@ export async function openSession(
     endsAt: new Date(now.getTime() + LIFE[account.kind].absoluteMs),
     ip: actor.ip,
     userAgent: actor.userAgent,
-  });
-  return issueTokens(app, { account, sessionId, refreshToken, expiresAt });
+  };
+  return { row, issued: await issueTokens(app, { account, sessionId, refreshToken, expiresAt }) };
 }
 
 /** What a request needs to know of a session and its account, in one row. */

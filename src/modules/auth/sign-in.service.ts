@@ -1,16 +1,18 @@
 // One gate for every way in: the same work and the same answer for an unknown name, a wrong password, a locked and
 // a disabled account (SECURITY P1–P3).
-import { and, eq, isNull } from 'drizzle-orm';
+import { and, eq, isNull, sql } from 'drizzle-orm';
 import type { Actor, App } from '../../core/context.js';
 import { transact } from '../../core/database.js';
 import { AppError } from '../../core/errors.js';
-import { recordAudit } from '../audit/audit.service.js';
+import { isRefused, requireThat, runTogether } from '../../core/one-statement.js';
+import { auditRow, recordAudit } from '../audit/audit.service.js';
+import { auditEvents } from '../audit/audit.table.js';
 import { type SessionRow, sessions, type UserRow, users } from './auth.table.js';
-import { requireOwnPassword } from './credentials.service.js';
+import { actingAs, requireOwnPassword } from './credentials.service.js';
 import type { Owner } from './owner.js';
 import { type Admission, admit } from './second-factor.service.js';
-import { personOf } from './sessions.service.js';
-import { beginAttempt, compareGuess } from './throttle.service.js';
+import { newSession, personOf } from './sessions.service.js';
+import { type Attempt, beginAttempt, compareGuess } from './throttle.service.js';
 import { findUserByIdentifier, getUser, isSuspended } from './users.service.js';
 
 export type SignedIn = Admission & { user: UserRow };
@@ -36,9 +38,12 @@ export async function login(
     if (user && attempt.allowed) await recordFailure(app, { user, actor });
     throw new AppError('INVALID_CREDENTIALS');
   }
+  const isUsual = !needsRehash && !user.hasSecondFactor && !user.suspendedAt && !mustConfirmFirst(app, user);
+  const signedIn = isUsual ? await enterAtOnce(app, { user, attempt, actor }) : undefined;
+  if (signedIn) return signedIn;
   await attempt.succeeded();
   if (isSuspended(user, app.now())) throw new AppError('ACCOUNT_SUSPENDED');
-  if (app.config.registration.confirmFirst && !user.emailVerifiedAt) throw new AppError('INVALID_CREDENTIALS');
+  if (mustConfirmFirst(app, user)) throw new AppError('INVALID_CREDENTIALS');
   const rehashed = needsRehash ? await app.passwords.hash(password) : undefined;
   return (await enter(app, { user, rehashed, actor })) ?? enterAgain(app, { user, password, actor });
 }
@@ -46,6 +51,46 @@ export async function login(
 async function recordFailure(app: App, { user, actor }: { user: UserRow; actor: Actor }): Promise<void> {
   const target = { kind: 'user', id: user.id };
   await recordAudit(app, { actor, action: 'user.sign_in_failed', userId: user.id, target });
+}
+
+const mustConfirmFirst = (app: App, user: UserRow) => app.config.registration.confirmFirst && !user.emailVerifiedAt;
+
+/**
+ * What almost every sign-in comes to, in one statement: the session of a person without a second factor. Undefined,
+ * and nothing done, when the person's row is no longer the one that was read (all that could keep them out changes it,
+ * switching a second factor on included).
+ */
+async function enterAtOnce(
+  app: App,
+  options: { user: UserRow; attempt: Attempt; actor: Actor },
+): Promise<SignedIn | undefined> {
+  const { user, attempt } = options;
+  const account = { kind: 'user', id: user.id, username: user.username } as const;
+  const actor = actingAs(account, options.actor);
+  const { row, issued } = await newSession(app, { account, method: 'PASSWORD', actor });
+  const target = { kind: 'session', id: row.id };
+  const entry = auditRow(app, { actor, action: 'user.signed_in', userId: user.id, target });
+  const lastLoginAt = app.now();
+  const unchanged = and(
+    eq(users.id, user.id),
+    eq(users.passwordHash, user.passwordHash ?? ''),
+    eq(users.updatedAt, user.updatedAt),
+    isNull(users.deletedAt),
+    isNull(users.suspendedAt),
+  );
+  const writes = {
+    person: app.db.update(users).set({ lastLoginAt }).where(unchanged).returning({ id: users.id }),
+    session: app.db.insert(sessions).values(row),
+    audit: app.db.insert(auditEvents).values(entry),
+    ...attempt.startOver(),
+  };
+  try {
+    await runTogether(app, writes, sql`select ${requireThat(sql`exists (select from person)`)}`);
+  } catch (error) {
+    if (isRefused(error)) return undefined;
+    throw error;
+  }
+  return { issued, user: { ...user, lastLoginAt } };
 }
 
 /** Opens the session, or asks for the second factor, if the hash that was verified still stands; undefined if not. */

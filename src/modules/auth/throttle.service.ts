@@ -2,11 +2,12 @@
 // more than its share (P8). A block looks like a wrong password (P3); a known device has a budget of its own, so
 // that strangers cannot keep the owner out (P5).
 import { createHmac } from 'node:crypto';
-import { eq, like, or } from 'drizzle-orm';
+import { eq, like, or, type SQL, sql } from 'drizzle-orm';
 import type { Actor, App } from '../../core/context.js';
 import { AppError } from '../../core/errors.js';
 import { found } from '../../core/input.js';
 import { networkKey } from '../../core/network.js';
+import { runTogether } from '../../core/one-statement.js';
 import type { TokenKind } from '../../core/tokens.js';
 import { loginFailures } from './auth.table.js';
 
@@ -17,8 +18,13 @@ const HARD_STOP = 100;
 const PER_NETWORK_A_MINUTE = 30;
 const KNOWN_DEVICE_DAYS = 90;
 
-// The network's row is always locked before the account's, here and in START_OVER, so that nobody waits in a circle.
-const COUNT = `
+/** Since when the account has a session from this device; it then has a budget of its own. */
+const isKnownDevice = (owner: string) => `
+  exists (select from sessions
+           where ${owner} = $5::uuid and ip = $6::text and user_agent is not distinct from $7::text and created_at > $8::timestamptz)`;
+
+// The network's row is always locked before the account's, here and in `startOver`, so that nobody waits in a circle.
+const count = (isKnown: string) => `
   with network as (
     insert into login_failures as f (key, failures, first_at, last_at) values ($1, 1, $3, $3)
     on conflict (key) do update set
@@ -29,7 +35,8 @@ const COUNT = `
   ),
   account as (
     insert into login_failures as f (key, failures, first_at, last_at)
-    select $2, 1, $3::timestamptz, $3::timestamptz from network where network.failures <= ${PER_NETWORK_A_MINUTE}
+    select case when ${isKnown} then $4::text else $2::text end, 1, $3::timestamptz, $3::timestamptz
+      from network where network.failures <= ${PER_NETWORK_A_MINUTE}
     on conflict (key) do update set
       failures = f.failures + 1, last_at = $3::timestamptz,
       blocked_until = case
@@ -38,16 +45,16 @@ const COUNT = `
           then $3::timestamptz + make_interval(secs => least(${LONGEST_DELAY_SECONDS}, power(2, f.failures + 1 - ${FREE_ATTEMPTS})))
         end
       where f.blocked_until is null or f.blocked_until <= $3::timestamptz
-    returning failures
+    returning failures, key
   )
-  select network.failures as network_failures, network.first_at, account.failures
+  select network.failures as network_failures, network.first_at, account.failures, account.key
     from network left join account on true`;
 
-const START_OVER = `
-  with network as (
-    update login_failures set failures = failures - 1 where key = $1 and failures > 1 returning key
-  )
-  delete from login_failures where key = any($2::text[]) and (select count(*) from network) >= 0`;
+const COUNT: Record<TokenKind, string> = {
+  user: count(isKnownDevice('user_id')),
+  admin: count(isKnownDevice('admin_id')),
+  staff: count(isKnownDevice('staff_id')),
+};
 
 /**
  * What is being guessed. Each is counted by itself, by the same rule: whoever guesses at recovery phrases must not
@@ -76,6 +83,8 @@ export interface Attempt {
   withdraw(): Promise<void>;
   /** The credential was right: the account's counter starts over, and the network gets its guess back. */
   succeeded(): Promise<void>;
+  /** The same as part of a statement that does more: see `runTogether`. */
+  startOver(): Record<string, SQL>;
 }
 
 interface CountedRow {
@@ -83,30 +92,12 @@ interface CountedRow {
   first_at: Date;
   /** Of the account; null when nobody may guess at it now. */
   failures: number | null;
+  /** The counter that counted it. */
+  key: string | null;
 }
 
 function blind(app: App, text: string): string {
   return createHmac('sha256', app.secrets.derive('throttle')).update(text).digest('base64url');
-}
-
-const knownDevice = (owner: string) => `
-  select 1 as known from sessions
-   where ${owner} = $1 and ip = $2 and user_agent is not distinct from $3::text and created_at > $4::timestamptz limit 1`;
-const KNOWN_DEVICE: Record<TokenKind, string> = {
-  user: knownDevice('user_id'),
-  admin: knownDevice('admin_id'),
-  staff: knownDevice('staff_id'),
-};
-
-async function isKnownDevice(
-  app: App,
-  options: { account: { kind: TokenKind; id: string }; actor: Actor },
-): Promise<boolean> {
-  const { account, actor } = options;
-  if (!actor.ip) return false;
-  const since = new Date(app.now().getTime() - KNOWN_DEVICE_DAYS * 86_400_000);
-  const rows = await app.sql.query(KNOWN_DEVICE[account.kind], [account.id, actor.ip, actor.userAgent, since]);
-  return rows.length > 0;
 }
 
 /**
@@ -130,19 +121,29 @@ export async function beginAttempt(
   const base = account
     ? keyOf(account.id, credential)
     : `typed:${blind(app, `${credential} ${typed.normalize('NFKC').toLowerCase()}`)}`;
-  const known = account && (await isKnownDevice(app, { account, actor }));
-  const key = known ? `${base}:known:${blind(app, `${actor.ip} ${actor.userAgent}`)}` : base;
-  const counted = found((await app.sql.write<CountedRow>(COUNT, [network, key, now]))[0]);
+  const known = `${base}:known:${blind(app, `${actor.ip} ${actor.userAgent}`)}`;
+  const since = new Date(now.getTime() - KNOWN_DEVICE_DAYS * 86_400_000);
+  const device = [account?.id ?? null, actor.ip, actor.userAgent, since];
+  const params = [network, base, now, known, ...device];
+  const counted = found((await app.sql.write<CountedRow>(COUNT[account?.kind ?? 'user'], params))[0]);
   if (counted.network_failures > PER_NETWORK_A_MINUTE) {
     const retryAfterSeconds = Math.max(1, Math.ceil((counted.first_at.getTime() + 60_000 - now.getTime()) / 1000));
     app.metrics.limiterRefusals.add('throttle');
     throw new AppError('RATE_LIMITED', { retryAfterSeconds });
   }
-  const { failures } = counted;
+  const { failures, key } = counted;
+  const startOver = () => ({
+    network_counter: sql`
+      update ${loginFailures} set failures = failures - 1 where key = ${network} and failures > 1 returning key`,
+    account_counter: sql`
+      delete from ${loginFailures}
+       where key in (${base}, ${key ?? base}) and (select count(*) from network_counter) >= 0 returning key`,
+  });
   return {
     allowed: failures !== null,
+    startOver,
     async succeeded() {
-      await app.sql.write(START_OVER, [network, [base, key]]);
+      await runTogether(app, startOver(), sql`select from account_counter`);
     },
     async withdraw() {
       if (failures !== null) await app.sql.write(GIVE_BACK_ACCOUNT, [key, failures]);

@@ -25,11 +25,17 @@ export async function getUser(app: App, id: string): Promise<UserRow> {
   return found(user);
 }
 
-const BY_IDENTIFIER = `select ${selectList(users)} from users where (username_key = $1 or email_key = $2) and deleted_at is null`;
+const BY_IDENTIFIER = `
+  select ${selectList(users)},
+         exists (select from totp_factors t where t.user_id = users.id and t.confirmed_at is not null) as "hasSecondFactor"
+    from users where (username_key = $1 or email_key = $2) and deleted_at is null`;
 
 /** The account a username or an address names, if any. Not for use within a transaction. */
-export async function findUserByIdentifier(app: App, identifier: string): Promise<UserRow | undefined> {
-  const [user] = await app.sql.query<UserRow>(BY_IDENTIFIER, [
+export async function findUserByIdentifier(
+  app: App,
+  identifier: string,
+): Promise<(UserRow & { hasSecondFactor: boolean }) | undefined> {
+  const [user] = await app.sql.query<UserRow & { hasSecondFactor: boolean }>(BY_IDENTIFIER, [
     identifier.toLowerCase(),
     canonicalEmail(identifier)?.emailKey ?? null,
   ]);

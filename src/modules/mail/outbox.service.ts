@@ -2,18 +2,19 @@
 // links stand in the database only encrypted, and not at all once it is sent or given up. Sending is at least once:
 // a sender killed after the mail server said yes and before `markSent` sends again, under the same key.
 import { createHmac } from 'node:crypto';
-import { and, count, eq, gt, inArray, is, lt, lte, min, ne, sql } from 'drizzle-orm';
+import { and, eq, is, lt, lte, min, ne, type SQL, sql } from 'drizzle-orm';
 import { PgTransaction } from 'drizzle-orm/pg-core';
 import { newId } from '../../core/columns.js';
 import type { App } from '../../core/context.js';
 import { brandOf, type Letter, MailError } from '../../core/mail.js';
 import { networkKey } from '../../core/network.js';
+import { insertWhere } from '../../core/one-statement.js';
 import type { Addressee } from './addressee.js';
 import type { LetterData, LetterKind } from './letter-texts.js';
 import { renderLetter } from './letters.js';
 import { type OutboxEmailRow, outboxEmails } from './mail.table.js';
 
-/** NOTIFY on this channel says that a letter was queued; it arrives with the commit. */
+/** NOTIFY on this channel says that a letter was queued (a trigger does); it arrives with the commit. */
 export const MAIL_CHANNEL = 'credence_mail';
 
 const SECOND = 1_000;
@@ -56,33 +57,49 @@ export interface LetterRequest<K extends LetterKind> extends Addressee {
  */
 export async function queueLetter<K extends LetterKind>(app: App, request: LetterRequest<K>): Promise<boolean> {
   if (!is(app.db, PgTransaction)) throw new Error('A letter is queued in the transaction of what causes it');
-  const { kind, to, locale, timeZone, userId = null } = request;
-  const isLimited = STRANGER_KINDS.includes(kind);
-  const ipHash = isLimited && request.ip ? hashIp(app, request.ip) : null;
-  if (isLimited && !(await isWithinLimits(app, { to, ipHash }))) return false;
-  const id = newId();
+  if (isLimited(request)) {
+    const [row] = await app.db.select({ allowed: isAllowed(app, request) }).from(sql`(select) as one`);
+    if (!row?.allowed) return false;
+  }
   const data = typeof request.data === 'function' ? await request.data() : request.data;
-  const body = JSON.stringify({ data, timeZone } satisfies SealedLetter);
   const queued = await app.db
     .insert(outboxEmails)
-    .values({
-      id,
-      idempotencyKey: request.idempotencyKey ?? id,
-      kind,
-      recipient: to,
-      locale,
-      userId,
-      ipHash,
-      requestId: request.requestId ?? null,
-      sealedBody: app.secrets.encrypt('mail', body, id),
-      nextAttemptAt: app.now(),
-      createdAt: app.now(),
-    })
+    .values(toRow(app, { ...request, data }))
     .onConflictDoNothing({ target: outboxEmails.idempotencyKey })
     .returning({ id: outboxEmails.id });
-  if (queued.length === 0) return false;
-  await app.db.execute(sql`select pg_notify(${MAIL_CHANNEL}, '')`);
-  return true;
+  return queued.length > 0;
+}
+
+/** The same as part of a statement (`runTogether`), with its data at hand: no letter where a limit forbids it. */
+export function letterStatement<K extends LetterKind>(
+  app: App,
+  request: LetterRequest<K> & { data: LetterData[K] },
+): SQL {
+  return insertWhere(outboxEmails, toRow(app, request), isLimited(request) ? isAllowed(app, request) : sql`true`);
+}
+
+const isLimited = ({ kind }: { kind: LetterKind }) => STRANGER_KINDS.includes(kind);
+
+function toRow<K extends LetterKind>(
+  app: App,
+  request: LetterRequest<K> & { data: LetterData[K] },
+): typeof outboxEmails.$inferInsert {
+  const { kind, to, locale, timeZone, userId = null, data } = request;
+  const id = newId();
+  const body = JSON.stringify({ data, timeZone } satisfies SealedLetter);
+  return {
+    id,
+    idempotencyKey: request.idempotencyKey ?? id,
+    kind,
+    recipient: to,
+    locale,
+    userId,
+    ipHash: ipHashOf(app, request),
+    requestId: request.requestId ?? null,
+    sealedBody: app.secrets.encrypt('mail', body, id),
+    nextAttemptAt: app.now(),
+    createdAt: app.now(),
+  };
 }
 
 /** What the template needs besides the row. */
@@ -91,36 +108,20 @@ interface SealedLetter {
   timeZone: string;
 }
 
-/** Tells one IPv4 address or IPv6 /64 from another without keeping it. */
-function hashIp(app: App, ip: string): string {
-  return createHmac('sha256', app.secrets.derive('letter-ip')).update(networkKey(ip)).digest('base64url');
+/** Tells one IPv4 address or IPv6 /64 from another without keeping it. Only of letters that are limited. */
+function ipHashOf(app: App, request: { kind: LetterKind; ip?: string | null }): string | null {
+  if (!request.ip || !isLimited(request)) return null;
+  return createHmac('sha256', app.secrets.derive('letter-ip')).update(networkKey(request.ip)).digest('base64url');
 }
 
 /**
- * Counts what was queued and holds a lock on address and IP until the transaction ends, so that parallel requests
+ * Whether address and IP have letters left. Holds a lock on both until the transaction ends, so that parallel requests
  * queue up and each sees the letters of those before it (without it, fifty at once all count zero).
  */
-async function isWithinLimits(app: App, { to, ipHash }: { to: string; ipHash: string | null }): Promise<boolean> {
-  const address = to.toLowerCase();
-  const hourAgo = new Date(app.now().getTime() - HOUR);
-  const dayAgo = new Date(app.now().getTime() - DAY);
-  // The two-number form keeps these locks apart from all others; address before IP, always, or two could wait for each other.
-  await app.db.execute(sql`select pg_advisory_xact_lock(hashtext('letters.address'), hashtext(${address}))`);
-  if (ipHash) await app.db.execute(sql`select pg_advisory_xact_lock(hashtext('letters.ip'), hashtext(${ipHash}))`);
-  const [forAddress] = await app.db
-    .select({ day: count(), hour: sql<number>`(count(*) filter (where ${gt(outboxEmails.createdAt, hourAgo)}))::int` })
-    .from(outboxEmails)
-    .where(
-      and(
-        eq(sql`lower(${outboxEmails.recipient})`, address),
-        gt(outboxEmails.createdAt, dayAgo),
-        inArray(outboxEmails.kind, STRANGER_KINDS),
-      ),
-    );
-  if (!forAddress || forAddress.day >= PER_ADDRESS_DAY || forAddress.hour >= PER_ADDRESS_HOUR) return false;
-  if (!ipHash) return true;
-  const forIp = and(eq(outboxEmails.ipHash, ipHash), gt(outboxEmails.createdAt, hourAgo));
-  return (await app.db.$count(outboxEmails, forIp)) < PER_IP_HOUR;
+function isAllowed(app: App, request: { kind: LetterKind; to: string; ip?: string | null }): SQL<boolean> {
+  const [address, kinds] = [request.to.toLowerCase(), `{${STRANGER_KINDS.join(',')}}`];
+  return sql`is_letter_allowed(${address}::text, ${ipHashOf(app, request)}::text, ${app.now().toISOString()}::timestamptz,
+    ${kinds}::text[], ${PER_ADDRESS_HOUR}::int, ${PER_ADDRESS_DAY}::int, ${PER_IP_HOUR}::int)`;
 }
 
 /**

@@ -120,7 +120,7 @@ async function writePerson(
 async function isEmailTaken(app: App, options: { userId: string; emailKey: string }): Promise<boolean> {
   const { userId, emailKey } = options;
   if ((await app.db.$count(users, eq(users.emailKey, emailKey))) > 0) return true;
-  return isKeptForUndo(app, { emailKey, exceptUserId: userId });
+  return isKeptForUndo(app, { emailKey, userId });
 }
 
 function namesTaken(taken: string[]): AppError {

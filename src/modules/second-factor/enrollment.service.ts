@@ -8,7 +8,7 @@ import { transact } from '../../core/database.js';
 import { AppError } from '../../core/errors.js';
 import { canonicalBackupCode, makeBackupCode, makeTotpSecret, stepOfTotpCode, totpUri } from '../../core/totp.js';
 import { recordAudit } from '../audit/audit.service.js';
-import { backupCodes, totpFactors } from '../auth/auth.table.js';
+import { backupCodes, totpFactors, users } from '../auth/auth.table.js';
 import { addressOf, getAccount, lockAccount } from '../auth/credentials.service.js';
 import { type Owner, ownerColumn, toOwnerColumns } from '../auth/owner.js';
 import { backupCodeHash, requireCode, sealOf, TOTP_SEAL } from '../auth/second-factor.service.js';
@@ -85,6 +85,9 @@ export async function confirmTotpEnrollment(app: App, options: Caller & { code: 
     const lastStep = stepOfTotpCode(secret, { code: code.replace(/\s/g, ''), now: app.now() });
     if (lastStep === undefined) throw new AppError('INVALID_CREDENTIALS');
     await app.db.update(totpFactors).set({ confirmedAt: app.now(), lastStep }).where(eq(totpFactors.id, factor.id));
+    // A sign-in that read the row before, and found no second factor, finds it changed.
+    if (account.kind === 'user')
+      await app.db.update(users).set({ updatedAt: app.now() }).where(eq(users.id, account.id));
     const codes = await replaceBackupCodes(app, account);
     await noteChange(app, { ...options, change: 'ENABLED' });
     return codes;
