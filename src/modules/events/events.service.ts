@@ -27,7 +27,7 @@ export async function emitEvents(app: App, events: readonly EventToEmit[]): Prom
 
 /**
  * What `emitEvents` executes, for a path that cannot spare a round trip and has another statement to send it with
- * (`recordAudit`, `alongside`).
+ * (`runTogether`).
  *
  * An endpoint that is off counts as a receiver: what it misses can be sent to it later (`redeliverWebhook`).
  */
