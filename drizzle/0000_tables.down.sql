@@ -16,3 +16,7 @@ DROP TABLE "email_tokens" CASCADE;
 DROP TABLE "api_keys" CASCADE;
 DROP TABLE "audit_events" CASCADE;
 DROP TABLE "admins" CASCADE;
+--> statement-breakpoint
+-- The job queue makes its own tables at each start (pg-boss, which brings them up to date itself): with ours gone, theirs
+-- are of no use.
+DROP SCHEMA IF EXISTS "pgboss" CASCADE;

@@ -25,13 +25,12 @@ export interface Queue {
 export interface QueueTimings {
   readonly pollSeconds: number;
   readonly retrySeconds: number;
+  /** A living worker says so twice as often; one that does not for so long is taken for dead. 10 at least. */
+  readonly heartbeatSeconds: number;
 }
 
-const TIMINGS: QueueTimings = { pollSeconds: 15, retrySeconds: 30 };
+export const QUEUE_TIMINGS: QueueTimings = { pollSeconds: 15, retrySeconds: 30, heartbeatSeconds: 30 };
 const STOP_MS = 5_000;
-/** A living worker says so every few seconds; one that does not for so long is taken for dead. */
-const HEARTBEAT_SECONDS = 30;
-const SUPERVISE_SECONDS = 30;
 const RETRIES = 5;
 const LONGEST_RETRY_SECONDS = 900;
 const LONGEST_RUN_SECONDS = 3_600;
@@ -42,12 +41,12 @@ const KEEP_SECONDS = 86_400;
  * second on a database that has none yet: not to be waited for before a port is opened.
  */
 export async function startQueue(app: App, options: { jobs: readonly Job[]; timings?: QueueTimings }): Promise<Queue> {
-  const { jobs, timings = TIMINGS } = options;
+  const { jobs, timings = QUEUE_TIMINGS } = options;
   const boss = new PgBoss({
     db: sqlFor(app.database),
     backend: app.database.kind,
     schema: 'pgboss',
-    superviseIntervalSeconds: SUPERVISE_SECONDS,
+    superviseIntervalSeconds: timings.heartbeatSeconds,
     cronMonitorIntervalSeconds: Math.ceil(2 * timings.pollSeconds),
     cronWorkerIntervalSeconds: Math.ceil(timings.pollSeconds),
     // Of no use here, and each costs statements all the time: chains of jobs, and care for tables with millions of rows.
@@ -84,7 +83,7 @@ async function prepareQueues(
     retryBackoff: true,
     retryDelayMax: Math.max(LONGEST_RETRY_SECONDS, timings.retrySeconds),
     expireInSeconds: LONGEST_RUN_SECONDS,
-    heartbeatSeconds: HEARTBEAT_SECONDS,
+    heartbeatSeconds: timings.heartbeatSeconds,
     deleteAfterSeconds: KEEP_SECONDS,
   };
   for (const { name, cron } of jobs) {

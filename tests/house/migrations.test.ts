@@ -5,6 +5,7 @@ import { generateDrizzleJson } from 'drizzle-kit/api';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/core/database.js';
 import { listMigrations, migrate, revertMigrations } from '../../src/core/migrations.js';
+import { startQueue } from '../../src/core/queue.js';
 import { silentLog } from '../support/database.js';
 import { createHarness, type Harness } from '../support/harness.js';
 
@@ -78,9 +79,14 @@ describe('with rows in the tables', () => {
 
   test('going all the way down leaves nothing, and up again makes the same schema', async () => {
     const schema = await readSchema(database);
+    // The job queue's own tables, which no migration makes, are there after a start.
+    await (await startQueue(harness.app, { jobs: [] })).stop();
+    const queue = () => database.sql.query("select from pg_namespace where nspname = 'pgboss'", []);
+    expect(await queue()).toHaveLength(1);
     const all = (await listMigrations(database)).length;
     expect(await revertMigrations(database, { log: silentLog, steps: all })).toHaveLength(all);
     expect(await readSchema(database)).toEqual([]);
+    expect(await queue()).toEqual([]);
     expect(await migrate(database, { log: silentLog })).toHaveLength(all);
     expect(await readSchema(database)).toEqual(schema);
   });

@@ -1,10 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createLogger } from '../../src/core/logger.js';
-import { type Job, jobStates, type Queue, startQueue } from '../../src/core/queue.js';
+import { type Job, jobStates, QUEUE_TIMINGS, type Queue, startQueue } from '../../src/core/queue.js';
 import { createHarness, type Harness } from '../support/harness.js';
 
-const TIMINGS = { pollSeconds: 0.5, retrySeconds: 1 };
+const TIMINGS = { ...QUEUE_TIMINGS, pollSeconds: 0.5, retrySeconds: 1 };
 /** Once a year: in these tests nothing runs but what is enqueued. */
 const NEVER = '0 0 29 2 *';
 

@@ -4,7 +4,7 @@ import { newId } from '../../src/core/columns.js';
 import type { App } from '../../src/core/context.js';
 import { createLimiter } from '../../src/core/limiter.js';
 import { packageVersion } from '../../src/core/package-info.js';
-import { startQueue } from '../../src/core/queue.js';
+import { QUEUE_TIMINGS, startQueue } from '../../src/core/queue.js';
 import { levelOf } from '../../src/core/vitals.js';
 import { MINUTE, requestPasswordReset } from '../auth/operations.js';
 import { createHarness, type Harness } from '../support/harness.js';
@@ -103,7 +103,7 @@ describe('systemHealth', () => {
 
   it('tells how each job stands once the queue has run, and calls one that was given up a problem', async () => {
     const job = { name: 'count-stars', cron: '0 0 1 1 *', run: async () => undefined };
-    const queue = await startQueue(h.app, { jobs: [job], timings: { pollSeconds: 15, retrySeconds: 1 } });
+    const queue = await startQueue(h.app, { jobs: [job], timings: { ...QUEUE_TIMINGS, retrySeconds: 1 } });
     await queue.stop();
     const idle = (await h.graphql(QUERY, { token })).data.systemHealth;
     expect(idle.jobs).toEqual([
