@@ -132,7 +132,7 @@ describe('the pages that letters lead to', () => {
     actions.verifyEmail.mockRejectedValue(new AppError(code));
     const page = await post('/verify-email', { token: TOKEN });
     expect(page.statusCode).toBe(401);
-    expect(page.body).toContain(new AppError(code).message);
+    expect(page.body).toContain(code === 'TOKEN_INVALID' ? 'This link is not valid.' : 'This link has expired.');
     expect(page.body).toContain('Ask for a new letter');
     expect(page.body).not.toContain('<form');
   });
@@ -195,5 +195,70 @@ describe('the pages that letters lead to', () => {
     await server.close();
     open({ FRONTEND_URL: 'https://app.example.com' });
     for (const path of PATHS) expect((await get(`${path}?token=${TOKEN}`)).statusCode).toBe(404);
+  });
+});
+
+const LANGUAGES = ['en', 'es', 'de', 'fr', 'pt', 'zh'];
+/** Words on the page, without markup. */
+const wordsOf = (body: string) =>
+  body
+    .slice(body.indexOf('<body'))
+    .split(/<[^>]+>/)
+    .map((text) => text.trim())
+    .filter((text) => text !== '');
+
+describe('the language of the pages', () => {
+  const inLanguage = (url: string, language: string) =>
+    server.inject({ method: 'GET', url, headers: { 'accept-language': language } });
+
+  it.each([
+    ['de-AT,de;q=0.9,en;q=0.5', 'de'],
+    ['cy, fr;q=0.4, es;q=0.8', 'es'],
+    ['pt', 'pt-BR'],
+    ['zh-TW', 'zh-Hans'],
+    ['DE', 'de'],
+    ['de;q=0, fr;q=0.1', 'fr'],
+    ['de;q=nonsense, fr;q=0.1', 'fr'],
+    ['cy', 'en'],
+    ['*', 'en'],
+    ['', 'en'],
+    ['__proto__', 'en'],
+    [',,;;q=', 'en'],
+    ['x'.repeat(4_000), 'en'],
+  ])('for a browser that asks for %j is %s', async (wish, language) => {
+    const page = await inLanguage(`/verify-email?token=${TOKEN}`, wish);
+    expect(page.body).toContain(`<html lang="${language}">`);
+    expect(page.headers['content-language']).toBe(language);
+    expect(page.headers.vary).toContain('accept-language');
+  });
+
+  it.each(PATHS)('%s has words of its own in each', async (path) => {
+    const pages = await Promise.all(LANGUAGES.map((language) => inLanguage(`${path}?token=${TOKEN}`, language)));
+    const words = pages.map((page) => wordsOf(page.body));
+    for (const [at, [title, intro]] of words.entries()) {
+      expect(words[at]).toHaveLength(words[0]?.length ?? 0);
+      expect(words.filter((others) => others.includes(title ?? '') || others.includes(intro ?? ''))).toHaveLength(1);
+    }
+  });
+
+  it.each(LANGUAGES)('is kept in %s when something is wrong, and no English comes up', async (language) => {
+    const headers = { 'accept-language': language };
+    const english = { 'accept-language': 'en' };
+    const refused = async (error: AppError) => {
+      actions.resetPassword.mockRejectedValue(error);
+      const [page, plain] = [
+        await post('/reset-password', twice(PASSWORD), headers),
+        await post('/reset-password', twice(PASSWORD), english),
+      ];
+      expect(page.statusCode).toBe(plain.statusCode);
+      const ids = /[0-9a-f-]{36}|req-\w+/g;
+      const [own, others] = [page, plain].map(({ body }) => wordsOf(body).map((text) => text.replace(ids, '')));
+      if (language !== 'en') expect(own?.filter((text) => others?.includes(text))).toEqual([]);
+    };
+    for (const code of ['TOKEN_INVALID', 'TOKEN_EXPIRED', 'ACCOUNT_SUSPENDED', 'RATE_LIMITED', 'RETRY_LATER'] as const)
+      await refused(new AppError(code));
+    await refused(new AppError('DATABASE_UNAVAILABLE'));
+    await refused(new AppError('INTERNAL_SERVER_ERROR'));
+    await refused(new AppError('WEAK_PASSWORD', { fields: { password: 'must not be built from your own name' } }));
   });
 });

@@ -52,13 +52,18 @@ const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64');
 export interface Page {
   status?: number;
   title: string;
+  /** BCP 47; English when absent. */
+  language?: string;
   body: Html;
   /** Frames of this origin may stand in the page. */
   frames?: boolean;
 }
 
 /** Answers with a page that runs no script, loads nothing, can be put in no frame, and posts to this origin only. */
-export function sendPage(reply: FastifyReply, { status = 200, title, body, frames = false }: Page): FastifyReply {
+export function sendPage(
+  reply: FastifyReply,
+  { status = 200, title, language = 'en', body, frames = false }: Page,
+): FastifyReply {
   const policy = [
     "default-src 'none'",
     `style-src 'sha256-${STYLE_HASH}'`,
@@ -68,7 +73,7 @@ export function sendPage(reply: FastifyReply, { status = 200, title, body, frame
     "frame-ancestors 'none'",
   ];
   const page = html`<!doctype html>
-<html lang="en">
+<html lang="${language}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">

@@ -7,6 +7,7 @@ import { networkKey } from '../../core/network.js';
 import { actorOf } from '../context.js';
 import { formatError, retryAfterOf } from '../errors.js';
 import { sendPage } from './layout.js';
+import { type PagePath, type PageProblem, type PageTexts, pageTextsFor } from './page-texts.js';
 
 interface Attempt {
   token: string;
@@ -23,56 +24,23 @@ export interface PageActions {
 }
 
 interface LetterPage {
-  path: string;
-  title: string;
-  intro: string;
-  button: string;
+  path: PagePath;
   asksPassword?: boolean;
-  done: string;
   act(actions: PageActions, attempt: Attempt & { password: string }): Promise<unknown>;
 }
 
 const PAGES: LetterPage[] = [
-  {
-    path: '/verify-email',
-    title: 'Verify your email address',
-    intro: 'Press the button to confirm that this email address is yours.',
-    button: 'Verify email address',
-    done: 'Your email address is verified. You can close this page.',
-    act: (actions, { token, actor }) => actions.verifyEmail({ token, actor }),
-  },
+  { path: '/verify-email', act: (actions, { token, actor }) => actions.verifyEmail({ token, actor }) },
   {
     path: '/reset-password',
-    title: 'Set a new password',
-    intro: 'Choose a new password for your account. All your sessions will be signed out.',
-    button: 'Set new password',
     asksPassword: true,
-    done: 'Your new password is set. Sign in with it.',
     act: (actions, { token, password, actor }) => actions.resetPassword({ token, newPassword: password, actor }),
   },
-  {
-    path: '/confirm-email-change',
-    title: 'Confirm your new email address',
-    intro: 'Press the button to make this your email address.',
-    button: 'Confirm new address',
-    done: 'Your account has its new email address. You can close this page.',
-    act: (actions, { token, actor }) => actions.confirmEmailChange({ token, actor }),
-  },
-  {
-    path: '/undo-email-change',
-    title: 'Keep your email address',
-    intro: 'Press the button to stop or undo the change of your email address.',
-    button: 'Keep my address',
-    done: 'Your account keeps this email address. Set a new password now: somebody else may know the old one.',
-    act: (actions, { token, actor }) => actions.undoEmailChange({ token, actor }),
-  },
+  { path: '/confirm-email-change', act: (actions, { token, actor }) => actions.confirmEmailChange({ token, actor }) },
+  { path: '/undo-email-change', act: (actions, { token, actor }) => actions.undoEmailChange({ token, actor }) },
   {
     path: '/accept-invitation',
-    title: 'Choose your password',
-    intro: 'Your account is waiting. Choose a password to begin.',
-    button: 'Choose password',
     asksPassword: true,
-    done: 'Your password is set. You can sign in now.',
     act: (actions, { token, password, actor }) => actions.acceptInvitation({ token, password, actor }),
   },
 ];
@@ -96,12 +64,15 @@ export function mountPages(server: FastifyInstance, app: App, actions: PageActio
     for (const page of PAGES) {
       scope.get(page.path, (request, reply) => {
         const { token } = request.query as { token?: unknown };
-        return isToken(token) ? sendForm(reply, { app, page, token }) : sendIncomplete(reply);
+        const texts = textsOf(request);
+        return isToken(token) ? sendForm(reply, { app, page, token, texts }) : sendIncomplete(reply, texts);
       });
       scope.post(page.path, (request, reply) => perform({ app, actions, page, request, reply }));
     }
   });
 }
+
+const textsOf = (request: FastifyRequest) => pageTextsFor(request.headers['accept-language']);
 
 function isToken(token: unknown): token is string {
   return typeof token === 'string' && /^[\w.-]{16,200}$/.test(token);
@@ -119,9 +90,10 @@ async function perform({ app, actions, page, request, reply }: Submission): Prom
   const form = request.body instanceof URLSearchParams ? request.body : new URLSearchParams();
   const token = form.get('token');
   const password = form.get('password') ?? '';
-  if (!isToken(token)) return sendIncomplete(reply);
+  const texts = textsOf(request);
+  if (!isToken(token)) return sendIncomplete(reply, texts);
   if (page.asksPassword && password !== form.get('repeated')) {
-    return sendForm(reply, { app, page, token, problems: ['The two passwords are not the same.'] });
+    return sendForm(reply, { app, page, token, texts, problems: [texts.different] });
   }
   try {
     await takePlace(app, { page, ip: request.clientIp });
@@ -129,9 +101,9 @@ async function perform({ app, actions, page, request, reply }: Submission): Prom
     const actor = actorOf({ kind: 'anonymous' }, { ip: request.clientIp, userAgent, id: request.id });
     await page.act(actions, { token, password, actor });
   } catch (error) {
-    return sendFailure(reply, { app, page, token, error, requestId: request.id });
+    return sendFailure(reply, { app, page, token, texts, error, requestId: request.id });
   }
-  return sendPage(reply, { title: 'Done', body: card('Done', html`<p role="status">${page.done}</p>`) });
+  return sendCard(reply, { texts, title: texts.done, body: html`<p role="status">${texts.pages[page.path].done}</p>` });
 }
 
 /** The limit of the sign-in family, for each page and client address: a token is a credential that could be guessed at. */
@@ -148,77 +120,87 @@ interface Failure {
   app: App;
   page: LetterPage;
   token: string;
+  texts: PageTexts;
   error: unknown;
   requestId: string;
 }
 
-function sendFailure(reply: FastifyReply, { app, page, token, error, requestId }: Failure): FastifyReply {
+function sendFailure(reply: FastifyReply, { app, page, token, texts, error, requestId }: Failure): FastifyReply {
   const { message, extensions = {} } = formatError(error, { log: app.log, requestId });
   const code = isErrorCode(extensions.code) ? extensions.code : 'INTERNAL_SERVER_ERROR';
   if (page.asksPassword && (code === 'WEAK_PASSWORD' || code === 'BAD_USER_INPUT')) {
-    const problems = Object.values((extensions.fields ?? {}) as Record<string, string>).map(sentenceOf);
-    return sendForm(reply, {
-      app,
-      page,
-      token,
-      status: statusOf(code),
-      problems: problems.length > 0 ? problems : [message],
-    });
+    const sentences = Object.values((extensions.fields ?? {}) as Record<string, string>);
+    const problems = texts.weak({ minLength: app.config.passwords.minLength, sentences });
+    return sendForm(reply, { app, page, token, texts, status: statusOf(code), problems });
   }
   const retryAfter = retryAfterOf([{ message, extensions }]);
   if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter));
   const isDeadLink = code === 'TOKEN_INVALID' || code === 'TOKEN_EXPIRED';
-  const body = html`<p class="alert" role="alert">${message}</p>
-${isDeadLink ? html`<p>The link was used already, is too old, or was replaced by a newer letter. Ask for a new letter.</p>` : undefined}
-<p class="small">Request ${requestId}</p>`;
-  return sendPage(reply, { status: statusOf(code), title: 'That did not work', body: card('That did not work', body) });
+  const told = code === 'DATABASE_UNAVAILABLE' ? 'RETRY_LATER' : code;
+  const problem = told in texts.problems ? (told as PageProblem) : 'INTERNAL_SERVER_ERROR';
+  const body = html`<p class="alert" role="alert">${texts.problems[problem]}</p>
+${isDeadLink ? html`<p>${texts.askAgain}</p>` : undefined}
+<p class="small">${texts.request(requestId)}</p>`;
+  return sendCard(reply, { texts, status: statusOf(code), title: texts.failed, body });
 }
 
-/** Problems are told as "must have …", or as whole sentences. */
-const sentenceOf = (problem: string) => (/^\p{Ll}/u.test(problem) ? `The password ${problem}.` : problem);
-
-function sendIncomplete(reply: FastifyReply): FastifyReply {
-  const body = html`<p>Part of the address is missing. Copy the whole link from the letter into your browser.</p>`;
-  return sendPage(reply, {
-    status: 400,
-    title: 'This link is incomplete',
-    body: card('This link is incomplete', body),
-  });
+function sendIncomplete(reply: FastifyReply, texts: PageTexts): FastifyReply {
+  const { title, advice } = texts.incomplete;
+  return sendCard(reply, { texts, status: 400, title, body: html`<p>${advice}</p>` });
 }
 
 interface Form {
   app: App;
   page: LetterPage;
   token: string;
+  texts: PageTexts;
   status?: number;
   /** What was wrong with the attempt before. */
-  problems?: string[];
+  problems?: readonly string[];
 }
 
-function sendForm(reply: FastifyReply, { app, page, token, status, problems }: Form): FastifyReply {
+function sendForm(reply: FastifyReply, { app, page, token, texts, status, problems }: Form): FastifyReply {
+  const { title, intro, button } = texts.pages[page.path];
   const form = html`${problems && html`<div class="alert" role="alert" id="problems">${problems.map((problem) => html`<div>${problem}</div>`)}</div>`}
-<p>${page.intro}</p>
+<p>${intro}</p>
 <form method="post" action="${page.path}">
 <input type="hidden" name="token" value="${token}">
-${page.asksPassword ? passwordFields(app, problems !== undefined) : undefined}
-<button type="submit">${page.button}</button>
+${page.asksPassword ? passwordFields(app, { texts, hasProblems: problems !== undefined }) : undefined}
+<button type="submit">${button}</button>
 </form>`;
-  const title = problems ? `Problem: ${page.title}` : page.title;
-  return sendPage(reply, { status: status ?? (problems ? 422 : 200), title, body: card(page.title, form) });
+  return sendCard(reply, {
+    texts,
+    status: status ?? (problems ? 422 : 200),
+    title,
+    // Read out first: who cannot see the page must learn that it came back.
+    tabTitle: problems ? texts.problem(title) : title,
+    body: form,
+  });
 }
 
-function passwordFields(app: App, hasProblems: boolean): Html {
+function passwordFields(app: App, { texts, hasProblems }: { texts: PageTexts; hasProblems: boolean }): Html {
   const invalid = hasProblems ? html` aria-invalid="true"` : undefined;
   const about = hasProblems ? 'problems rule' : 'rule';
   const shortest = app.config.passwords.minLength;
-  return html`<label for="password">New password</label>
+  return html`<label for="password">${texts.password}</label>
 <input id="password" name="password" type="password" autocomplete="new-password" required minlength="${shortest}" aria-describedby="${about}"${invalid}>
-<label for="repeated">The same again</label>
+<label for="repeated">${texts.repeated}</label>
 <input id="repeated" name="repeated" type="password" autocomplete="new-password" required minlength="${shortest}"${invalid}>
-<p class="small" id="rule">At least ${shortest} characters. Several words make a good password.</p>`;
+<p class="small" id="rule">${texts.rule(shortest)}</p>`;
 }
 
-function card(title: string, body: Html): Html {
-  return html`<main class="card"><h1>${title}</h1>
+interface Card {
+  texts: PageTexts;
+  status?: number;
+  title: string;
+  tabTitle?: string;
+  body: Html;
+}
+
+function sendCard(reply: FastifyReply, { texts, status, title, tabTitle = title, body }: Card): FastifyReply {
+  const { language } = texts;
+  reply.header('vary', 'accept-language').header('content-language', language);
+  const card = html`<main class="card"><h1>${title}</h1>
 ${body}</main>`;
+  return sendPage(reply, { status: status ?? 200, title: tabTitle, language, body: card });
 }
