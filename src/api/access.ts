@@ -160,11 +160,15 @@ export const ACCESS = {
     creditBalance: service('credits:read'),
     creditTransactions: service('credits:read'),
     ledgerHealth: admin('billing:read'),
+    billingReconciliation: admin('billing:read'),
+    payments: admin('billing:read'),
     // other services
     validateToken: service('tokens:validate'),
     userEmail: service('users:read'),
     userByEmail: service('users:read'),
     usage: service('usage:read'),
+    subscription: service('billing:read'),
+    paymentMethods: service('billing:read'),
     // operators
     users: staff(1, 'users:read'),
     user: staff(1, 'users:read'),
@@ -220,6 +224,20 @@ export const ACCESS = {
     // other services
     consumeConversation: service('usage:write'),
     logMessages: service('messages:write'),
+    // billing
+    startCheckout: VERIFIED,
+    startSubscription: VERIFIED,
+    changeMySubscription: VERIFIED,
+    cancelMySubscription: VERIFIED,
+    resumeMySubscription: VERIFIED,
+    createMySetupIntent: VERIFIED,
+    removePaymentMethod: VERIFIED,
+    createBillingPortalSession: VERIFIED,
+    createCheckoutSession: service('billing:write'),
+    createSetupIntent: service('billing:write'),
+    createSubscription: service('billing:write'),
+    changeSubscription: service('billing:write'),
+    cancelSubscription: service('billing:write'),
     // credits
     addCredits: service('credits:grant'),
     refundCredits: service('credits:grant'),
@@ -282,6 +300,8 @@ export const ACCESS = {
     notes: staff(1, 'users:write'), // what operators tell each other is not for the person
     usage: ownerOr(staff(2, 'users:read'), 'usage:read'),
     creditAccount: ownerOr(staff(2, 'users:read'), 'credits:read'),
+    subscription: OWNER_OR_STAFF,
+    paymentMethods: OWNER_OR_STAFF,
   },
   Admin: { hasTotp: operatorOr('admin', admin('admins:manage')) },
   Staff: { hasTotp: operatorOr('staff', admin('staff:manage')) },
@@ -326,6 +346,14 @@ const ONCE: readonly string[] = [
   'releaseCredits',
   'adjustCredits',
   'sendTestEmail',
+  'startCheckout',
+  'startSubscription',
+  'changeMySubscription',
+  'createMySetupIntent',
+  'createCheckoutSession',
+  'createSubscription',
+  'changeSubscription',
+  'createSetupIntent',
 ];
 
 export const SENSITIVE_FIELDS: ReadonlySet<string> = new Set([...SIGN_IN_FAMILY, ...ONCE]);

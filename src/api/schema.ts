@@ -25,6 +25,8 @@ import { AuthResolver } from '../modules/auth/auth.resolver.js';
 import { SessionsResolver, UserSessionsResolver } from '../modules/auth/sessions.resolver.js';
 import { SigningKeysResolver } from '../modules/auth/signing-keys.resolver.js';
 import { UserEmailResolver } from '../modules/auth/user-email.resolver.js';
+import { BillingResolver } from '../modules/billing/billing.resolver.js';
+import { MyBillingResolver } from '../modules/billing/my-billing.resolver.js';
 import { PlanResolver, ProductResolver, UserPlanResolver } from '../modules/catalog/catalog.resolver.js';
 import { CreditAccountResolver, CreditsResolver, UserCreditsResolver } from '../modules/credits/credits.resolver.js';
 import { FilesResolver } from '../modules/files/files.resolver.js';
@@ -32,6 +34,7 @@ import { LettersResolver } from '../modules/letters/letters.resolver.js';
 import { LogsResolver } from '../modules/logs/logs.resolver.js';
 import { MessagesResolver, UserMessagesResolver } from '../modules/messages/messages.resolver.js';
 import { NetworkResolver } from '../modules/network/network.resolver.js';
+import { PaymentsResolver } from '../modules/payments/payments.resolver.js';
 import { PrivacyResolver } from '../modules/privacy/privacy.resolver.js';
 import { SecondFactorRemovalResolver } from '../modules/second-factor/removal.resolver.js';
 import {
@@ -62,6 +65,9 @@ const RESOLVERS: NonEmptyArray<new () => object> = [
   SessionsResolver,
   UserSessionsResolver,
   AdminResolver,
+  BillingResolver,
+  MyBillingResolver,
+  PaymentsResolver,
   CreditAccountResolver,
   CreditsResolver,
   UserCreditsResolver,

@@ -19,6 +19,7 @@ import { mountMailbox } from './doors/mailbox.js';
 import { mountMetrics } from './doors/metrics.js';
 import { mountPages } from './doors/pages.js';
 import { mountPlayground } from './doors/playground.js';
+import { mountStripe } from './doors/stripe.js';
 import { formatError, retryAfterOf } from './errors.js';
 import { mountGraphql } from './graphql.js';
 import { addCommonHeaders, addCors } from './headers.js';
@@ -130,6 +131,7 @@ export async function createServer(app: App): Promise<Server> {
     acceptInvitation: (attempt) => acceptInvitation(app, attempt),
   });
   mountPlayground(server, app);
+  mountStripe(server, app);
   return {
     fastify: server,
     drain() {

@@ -23,7 +23,7 @@ export interface Metrics {
   /** Runs of scheduled jobs, by how they ended. */
   readonly jobs: Tally<'done' | 'failed'>;
   /** Checks that found the books or the audit log broken. */
-  readonly alarms: Tally<'ledger' | 'audit'>;
+  readonly alarms: Tally<'ledger' | 'audit' | 'billing'>;
   /** Log lines that did not get where they should go. */
   readonly logLinesDropped: Tally<'store' | 'logstash' | 'syslog'>;
   readonly creditMovements: Tally<CreditMovement>;
@@ -91,7 +91,7 @@ export function createMetrics(): Metrics {
     fieldSeconds: spread<string>('graphql_field_duration_seconds', 'Time to resolve a root field.', 'field', []),
     letters: tally('letters_total', 'Letters by outcome of an attempt.', 'outcome', ['sent', 'failed', 'dead']),
     jobs: tally('jobs_total', 'Runs of scheduled jobs.', 'outcome', ['done', 'failed']),
-    alarms: tally('alarms_total', 'Checks that found something broken.', 'check', ['ledger', 'audit']),
+    alarms: tally('alarms_total', 'Checks that found something broken.', 'check', ['ledger', 'audit', 'billing']),
     logLinesDropped: tally('log_lines_dropped_total', 'Log lines lost on their way.', 'receiver', [
       'store',
       'logstash',

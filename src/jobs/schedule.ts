@@ -7,6 +7,9 @@ import { rotateDueSigningKeys } from '../modules/auth/signing-keys.service.js';
 import { ledgerHealth } from '../modules/credits/health.service.js';
 import { deleteExpiredFiles } from '../modules/files/files.service.js';
 import { purgeMessages } from '../modules/messages/message-logs.service.js';
+import { finishClosings } from '../modules/payments/customer-closing.service.js';
+import { reconcileBilling } from '../modules/payments/reconciliation.service.js';
+import { catchUpOnStripeEvents, retryStripeEvents } from '../modules/payments/stripe-events.service.js';
 import { purgeDeletedUsers } from '../modules/privacy/erasing.service.js';
 import { rotateDataKeys } from '../modules/privacy/key-rotation.service.js';
 
@@ -19,8 +22,12 @@ export const JOBS: readonly Job[] = [
   { name: 'rotate-signing-keys', cron: '3 * * * *', run: rotateDueSigningKeys },
   { name: 'rotate-data-keys', cron: '*/15 * * * *', run: rotateDataKeys },
   { name: 'delete-old-activity', cron: '57 3 * * *', run: deleteOldActivity },
+  { name: 'retry-stripe-events', cron: '* * * * *', run: retryStripeEvents },
+  { name: 'catch-up-stripe-events', cron: '13 * * * *', run: catchUpOnStripeEvents },
+  { name: 'finish-closings', cron: '* * * * *', run: finishClosings },
   { name: 'check-ledger', cron: '37 */6 * * *', run: checkLedger },
   { name: 'check-audit-log', cron: '47 */6 * * *', run: checkAuditLog },
+  { name: 'check-billing', cron: '43 2 * * *', run: checkBilling },
 ];
 
 /** Books that do not add up are no failure of the job: trying again mends nothing, somebody has to look. */
@@ -38,6 +45,20 @@ export async function checkAuditLog(app: App): Promise<void> {
   app.log.error({ check: 'audit' }, 'THE AUDIT LOG IS BROKEN: ask for verifyAuditLog');
 }
 
+/** Reads, and changes nothing: what differs from Stripe wants somebody who knows why. */
+export async function checkBilling(app: App): Promise<void> {
+  if (!app.payments) return;
+  const to = app.now();
+  const { ok, differences } = await reconcileBilling(app, { from: new Date(to.getTime() - CHECKED_MS), to });
+  if (ok) return;
+  app.metrics.alarms.add('billing');
+  app.log.error(
+    { check: 'billing', count: differences.length },
+    'BOOKS AND STRIPE DIFFER: ask for billingReconciliation',
+  );
+}
+
+const CHECKED_MS = 3 * 86_400_000;
 const TRY_AGAIN_MS = 10_000;
 
 /** Starts the schedule without being waited for, and goes on trying while the database is away. */

@@ -27,7 +27,22 @@ const MODULES: Record<string, string[]> = {
   files: ['audit', 'auth'],
   messages: ['audit', 'auth', 'data-keys'],
   // All that is held about a person, to export and to erase it
-  privacy: ['audit', 'auth', 'credits', 'data-keys', 'events', 'files', 'mail', 'messages', 'staff', 'usage'],
+  billing: ['auth', 'catalog', 'credits', 'payments'],
+  // what Stripe has said, and what came of it here
+  payments: ['audit', 'auth', 'catalog', 'credits', 'events', 'mail'],
+  privacy: [
+    'audit',
+    'auth',
+    'credits',
+    'data-keys',
+    'events',
+    'files',
+    'mail',
+    'messages',
+    'payments',
+    'staff',
+    'usage',
+  ],
   'second-factor': ['admin', 'audit', 'auth', 'mail', 'staff'],
   staff: ['accounts', 'audit', 'auth', 'credits', 'events', 'mail', 'admin'],
   network: ['audit'],
@@ -37,7 +52,7 @@ const MODULES: Record<string, string[]> = {
   // what admins see of letters
   letters: ['audit', 'auth', 'mail'],
   // only counts, of all that there is
-  system: ['audit', 'auth', 'credits', 'mail', 'messages'],
+  system: ['audit', 'auth', 'credits', 'mail', 'messages', 'payments'],
   admin: ['accounts', 'audit', 'auth', 'catalog', 'credits', 'events', 'mail', 'services', 'usage'],
 };
 

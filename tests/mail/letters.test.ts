@@ -32,6 +32,10 @@ const dataWith = (words: string): LetterData => ({
   ACCOUNT_RESTORED: { username: words },
   ACCOUNT_ERASED: { username: words },
   IMPERSONATED: { username: words, when, reason: words },
+  PAYMENT_RECEIVED: { username: words, product: words, amount: '1999 EUR' },
+  PAYMENT_FAILED: { username: words, product: words, amount: words },
+  SUBSCRIPTION_ENDING: { username: words, product: words, when },
+  SUBSCRIPTION_ENDED: { username: words, product: words },
 });
 
 const KINDS = Object.keys(dataWith('')) as LetterKind[];

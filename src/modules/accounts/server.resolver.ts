@@ -8,8 +8,9 @@ import { PasswordPolicy, ServiceInfo } from './server.types.js';
 export class ServerResolver {
   @Query(() => ServiceInfo, { description: 'Which server this is and what is switched on.' })
   serviceInfo(@Ctx() { app }: Context): ServiceInfo {
-    const { registration, graphql } = app.config;
-    const features = { registration: true, confirmFirst: registration.confirmFirst, google: false, billing: false };
+    const { registration, graphql, billing } = app.config;
+    const { confirmFirst } = registration;
+    const features = { registration: true, confirmFirst, google: false, billing: billing !== undefined };
     return { name: 'Credence', version: packageVersion(), features: { ...features, playground: graphql.playground } };
   }
 

@@ -13,7 +13,10 @@ export const products = pgTable(
     kind: text('kind', { enum: ['CREDIT_PACK', 'SUBSCRIPTION', 'OTHER'] }).notNull(),
     creditsGranted: bigint('credits_granted', { mode: 'number' }).notNull().default(0),
     images: jsonb('images').$type<string[]>().notNull().default([]),
+    /** Made at Stripe when something of it is first sold. */
     stripeProductId: text('stripe_product_id'),
+    /** When Stripe last heard of name, description and images. */
+    stripeUpdatedAt: moment('stripe_updated_at'),
     createdAt: createdAt(),
     updatedAt: moment('updated_at').notNull(),
     archivedAt: moment('archived_at'),
@@ -39,10 +42,12 @@ export const prices = pgTable(
     amountMinor: bigint('amount_minor', { mode: 'number' }).notNull(),
     interval: text('interval', { enum: ['ONCE', 'MONTH', 'YEAR'] }).notNull(),
     active: boolean('active').notNull().default(true),
+    /** Made at Stripe when it is first paid. */
     stripePriceId: text('stripe_price_id'),
     createdAt: createdAt(),
   },
   (table) => [
+    uniqueIndex('prices_stripe_id').on(table.stripePriceId),
     uniqueIndex('prices_one_active').on(table.productId, table.currency, table.interval).where(sql`${table.active}`),
     index('prices_product').on(table.productId),
     check('prices_currency', sql`${table.currency} ~ '^[A-Z]{3}$'`),

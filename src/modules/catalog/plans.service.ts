@@ -13,7 +13,7 @@ import { codeTaken, requireCode, requireCount, requireName } from './catalog-inp
 import { requireSight } from './catalog-visibility.js';
 
 /** The plan of every sign-up (its row is made by a migration, the default stands in the table of people). */
-const FIRST_PLAN = 'free';
+export const FIRST_PLAN = 'free';
 
 const lookups = new WeakMap<App['database'], (code: string) => Promise<PlanRow | undefined>>();
 

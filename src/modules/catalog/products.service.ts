@@ -72,6 +72,14 @@ export async function findPrices(app: App, productIds: readonly string[]): Promi
   return Map.groupBy(rows, (row) => row.productId);
 }
 
+/** Those with these ids, of products and at amounts that are not asked for any more, too. */
+export async function findPricesById(app: App, ids: readonly string[]): Promise<PriceRow[]> {
+  return app.db
+    .select()
+    .from(prices)
+    .where(inArray(prices.id, [...ids]));
+}
+
 /** What an audit row says of prices: nothing of it is anybody's secret. */
 const shown = (list: readonly PriceWanted[]) =>
   list.map(({ currency, amountMinor, interval }) => ({ currency, amountMinor, interval }));

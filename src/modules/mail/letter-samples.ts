@@ -29,5 +29,9 @@ export function sampleLetters({ now, baseUrl }: { now: Date; baseUrl: string }):
     ACCOUNT_RESTORED: { username },
     IMPERSONATED: { username, when, reason: 'You asked us why your balance looks wrong.' },
     ACCOUNT_ERASED: { username },
+    PAYMENT_RECEIVED: { username, product: '1,000 credits', amount: '1999 EUR' },
+    PAYMENT_FAILED: { username, product: 'Pro', amount: '1200 EUR' },
+    SUBSCRIPTION_ENDING: { username, product: 'Pro', when },
+    SUBSCRIPTION_ENDED: { username, product: 'Pro' },
   };
 }

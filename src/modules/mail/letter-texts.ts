@@ -30,6 +30,12 @@ export interface LetterData {
   IMPERSONATED: { username: string; when: Date | string; reason: string };
   /** For good. */
   ACCOUNT_ERASED: { username: string };
+  /** Amounts in the currency's minor unit: `1999 EUR`. */
+  PAYMENT_RECEIVED: { username: string; product: string; amount: string };
+  PAYMENT_FAILED: { username: string; product: string; amount: string };
+  /** It will not be renewed, and counts until then. */
+  SUBSCRIPTION_ENDING: { username: string; product: string; when: Date | string };
+  SUBSCRIPTION_ENDED: { username: string; product: string };
 }
 
 export type LetterKind = keyof LetterData;

@@ -22,6 +22,7 @@ export function cleanData<K extends LetterKind>(
     const text = value instanceof Date ? value.toISOString() : (value ?? '');
     if (field === 'link') clean[field] = checkedLink(text);
     else if (field === 'when') clean[field] = writtenTime(new Date(text), { reader, texts });
+    else if (field === 'amount') clean[field] = writtenAmount(text, { reader, texts });
     else if (field === 'ip') clean[field] = isIP(text) ? text : texts.unknownPlace;
     else clean[field] = plainWords(text);
   }
@@ -46,6 +47,14 @@ function writtenTime(when: Date, { reader, texts }: { reader: Reader; texts: Let
     timeZone: isTimeZone(reader.timeZone) ? reader.timeZone : 'UTC',
   });
   return format.format(when);
+}
+
+/** `1999 EUR` as the person's own region writes it: €19.99. */
+function writtenAmount(amount: string, { reader, texts }: { reader: Reader; texts: LetterTexts }): string {
+  const [, minor, currency] = /^(\d{1,16}) ([A-Z]{3})$/.exec(amount) ?? [];
+  if (minor === undefined || currency === undefined) return plainWords(amount);
+  const format = new Intl.NumberFormat(regionalForm(reader.locale, texts.language), { style: 'currency', currency });
+  return format.format(Number(minor) / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2));
 }
 
 /**

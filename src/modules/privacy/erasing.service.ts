@@ -15,6 +15,7 @@ import { addressUser } from '../mail/addressee.js';
 import { outboxEmails } from '../mail/mail.table.js';
 import { queueLetter } from '../mail/outbox.service.js';
 import { messageLogs } from '../messages/messages.table.js';
+import { eraseBilling } from '../payments/customer-closing.service.js';
 import { userNotes } from '../staff/user-notes.table.js';
 import { usageCounters } from '../usage/usage.table.js';
 import { type Departed, toDeparted } from './deleted-users.service.js';
@@ -113,6 +114,7 @@ async function erase(app: App, options: { userId: string; actor: Actor; reason: 
     .set({ ip: null, userAgent: null, impersonationReason: null })
     .where(eq(sessions.userId, userId));
   await clearFailures(app, userId, EVERY_CREDENTIAL);
+  await eraseBilling(app, userId);
   const [row] = await app.db
     .update(deletedUsers)
     .set({ sealedSnapshot: null, reason: null, erasedAt: app.now() })

@@ -13,6 +13,7 @@ import { getSealingKey } from '../data-keys/data-keys.service.js';
 import { emitEvent, emitEvents } from '../events/events.service.js';
 import { addressUser } from '../mail/addressee.js';
 import { queueLetter } from '../mail/outbox.service.js';
+import { closeBilling } from '../payments/customer-closing.service.js';
 import { type Departed, toDeparted } from './deleted-users.service.js';
 import { type DeletedUserRow, deletedUsers } from './privacy.table.js';
 import { blankPerson, removeProofs, takeSnapshot } from './snapshots.service.js';
@@ -73,6 +74,7 @@ export async function leave(
   await endApiKeys(app, userId);
   await removeProofs(app, userId);
   const releasedHolds = await releaseHoldsOf(app, userId);
+  await closeBilling(app, userId);
   await app.db
     .update(users)
     .set({ ...blankPerson(userId), deletedAt: now, updatedAt: now })

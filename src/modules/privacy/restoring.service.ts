@@ -14,6 +14,7 @@ import { findOpeningKeys } from '../data-keys/data-keys.service.js';
 import { emitEvent } from '../events/events.service.js';
 import { addressUser } from '../mail/addressee.js';
 import { queueLetter } from '../mail/outbox.service.js';
+import { reopenBilling } from '../payments/customer-closing.service.js';
 import { endApiKeys, lockUser } from './leaving.service.js';
 import { deletedUsers } from './privacy.table.js';
 import { openSnapshot, removeProofs, restoreProofs, type Snapshot } from './snapshots.service.js';
@@ -47,6 +48,7 @@ export async function restoreUser(app: App, options: NewNames & { userId: string
       await endSessions(app, { account: { kind: 'user', id: userId }, reason: 'USER_DELETED' });
       await restoreProofs(app, proofs);
       await app.db.delete(deletedUsers).where(eq(deletedUsers.userId, userId));
+      await reopenBilling(app, userId);
       const target = { kind: 'user', id: userId };
       const after = { newNames: Object.keys(names).filter((name) => name === 'username' || name === 'email') };
       await recordAudit(app, { actor, action: 'user.restored', userId, target, after });

@@ -10,6 +10,8 @@ export const SERVICE_SCOPES = [
   'usage:read',
   'usage:write',
   'messages:write',
+  'billing:read',
+  'billing:write',
 ] as const;
 
 export type ServiceScope = (typeof SERVICE_SCOPES)[number];

@@ -8,6 +8,7 @@ import { activeDays } from '../auth/activity.table.js';
 import { users } from '../auth/auth.table.js';
 import { creditTransactions } from '../credits/credits.table.js';
 import { messageLogs } from '../messages/messages.table.js';
+import { payments } from '../payments/payments.table.js';
 
 const DAY_MS = 86_400_000;
 const MOST_DAYS = 366;
@@ -25,6 +26,15 @@ export interface DayStatistics {
   creditsGranted: number;
   creditsUsed: number;
   messagesLogged: number;
+  revenue: Revenue[];
+}
+
+/** The payments of that day in one currency; what went back of them stands with them, whenever it did. */
+export interface Revenue {
+  currency: string;
+  payments: number;
+  amountMinor: number;
+  reversedMinor: number;
 }
 
 interface Period {
@@ -43,12 +53,13 @@ type Counts = Map<string, number>;
  */
 export async function statistics(app: App, asked: Period): Promise<DayStatistics[]> {
   const period = wholeDays(asked);
-  const [signUps, activeUsers, signIns, credits, messages] = await Promise.all([
+  const [signUps, activeUsers, signIns, credits, messages, revenue] = await Promise.all([
     countSignUps(app, period),
     countActiveUsers(app, period),
     countSignIns(app, period),
     sumCredits(app, period),
     countMessages(app, period),
+    sumRevenue(app, period),
   ]);
   return daysOf(period).map((day) => ({
     day,
@@ -59,6 +70,7 @@ export async function statistics(app: App, asked: Period): Promise<DayStatistics
     creditsGranted: credits.granted.get(day) ?? 0,
     creditsUsed: credits.used.get(day) ?? 0,
     messagesLogged: messages.get(day) ?? 0,
+    revenue: revenue.get(day) ?? [],
   }));
 }
 
@@ -144,4 +156,23 @@ async function sumCredits(app: App, period: Period): Promise<{ granted: Counts; 
     granted: new Map(rows.map((row) => [row.day, row.granted])),
     used: new Map(rows.map((row) => [row.day, row.used])),
   };
+}
+
+async function sumRevenue(app: App, period: Period): Promise<Map<string, Revenue[]>> {
+  const { paidAt, currency, amountMinor, reversedMinor } = payments;
+  const day = dateOf(paidAt);
+  const rows = await app.db
+    .select({
+      day: sql<string>`${day}::text`,
+      currency,
+      payments: number(sql`count(*)`),
+      amountMinor: number(sql`sum(${amountMinor})`),
+      reversedMinor: number(sql`sum(${reversedMinor})`),
+    })
+    .from(payments)
+    .where(within(paidAt, period))
+    .groupBy(day, currency)
+    .orderBy(currency);
+  const byDay = Map.groupBy(rows, (row) => row.day);
+  return new Map([...byDay].map(([day, rows]) => [day, rows.map(({ day: _, ...revenue }) => revenue)]));
 }

@@ -1,6 +1,24 @@
 import { Field, Float, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { DateTime, SafeInt } from '../../core/scalars.types.js';
 
+@ObjectType('Revenue', {
+  simpleResolvers: true,
+  description: 'The payments of a day in one currency. What went back of them stands with them, whenever it did.',
+})
+export class Revenue {
+  @Field(() => String, { description: 'ISO 4217.' })
+  currency!: string;
+
+  @Field(() => SafeInt)
+  payments!: number;
+
+  @Field(() => SafeInt, { description: 'In the minor unit of the currency.' })
+  amountMinor!: number;
+
+  @Field(() => SafeInt, { description: 'Of that, refunded or lost in disputes.' })
+  reversedMinor!: number;
+}
+
 @ObjectType('DayStatistics', { simpleResolvers: true, description: 'What happened on one UTC day.' })
 export class DayStatistics {
   @Field(() => String, { description: 'As 2026-01-31.' })
@@ -26,6 +44,9 @@ export class DayStatistics {
 
   @Field(() => SafeInt, { description: 'As far as they are kept: older messages are deleted, and count no more.' })
   messagesLogged!: number;
+
+  @Field(() => [Revenue], { description: 'By currency; empty for a day without payments.' })
+  revenue!: Revenue[];
 }
 
 @ObjectType('Statistics', { simpleResolvers: true })

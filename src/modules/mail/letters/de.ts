@@ -257,5 +257,38 @@ export const de: LetterTexts = {
         ],
       }),
     },
+    PAYMENT_RECEIVED: {
+      subject: 'Ihre Zahlung ist eingegangen',
+      body: ({ amount, product }) => ({
+        paragraphs: [`Wir haben ${amount} für ${product} erhalten. Vielen Dank.`],
+        notes: ['Rechnungen und Belege finden Sie im Abrechnungsbereich Ihres Kontos.'],
+      }),
+    },
+    PAYMENT_FAILED: {
+      subject: 'Ihre Zahlung ist fehlgeschlagen',
+      body: ({ amount, product }) => ({
+        paragraphs: [
+          `Der Betrag von ${amount} für ${product} konnte nicht eingezogen werden.`,
+          'Bitte prüfen Sie Ihre Zahlungsart. Wir versuchen es in den nächsten Tagen erneut; gelingt auch das nicht, endet das Abonnement.',
+        ],
+        notes: ['Wenn Sie das bereits erledigt haben, müssen Sie nichts weiter tun.'],
+      }),
+    },
+    SUBSCRIPTION_ENDING: {
+      subject: 'Ihr Abonnement läuft aus',
+      body: ({ product, when }) => ({
+        paragraphs: [
+          `${product} wird nicht verlängert. Sie können es noch bis zum ${when} nutzen; weitere Kosten entstehen nicht.`,
+        ],
+        notes: ['Bis dahin können Sie die Kündigung im Abrechnungsbereich Ihres Kontos zurücknehmen.'],
+      }),
+    },
+    SUBSCRIPTION_ENDED: {
+      subject: 'Ihr Abonnement ist beendet',
+      body: ({ product }) => ({
+        paragraphs: [`${product} ist beendet. Weitere Kosten entstehen nicht.`],
+        notes: ['Ihr Konto und Ihr Guthaben bleiben erhalten.'],
+      }),
+    },
   },
 };

@@ -251,5 +251,36 @@ export const en: LetterTexts = {
         ],
       }),
     },
+    PAYMENT_RECEIVED: {
+      subject: 'We have received your payment',
+      body: ({ amount, product }) => ({
+        paragraphs: [`We have received ${amount} for ${product}. Thank you.`],
+        notes: ['You find invoices and receipts in the billing area of your account.'],
+      }),
+    },
+    PAYMENT_FAILED: {
+      subject: 'Your payment did not go through',
+      body: ({ amount, product }) => ({
+        paragraphs: [
+          `We could not collect ${amount} for ${product}.`,
+          'Please check your payment method. We will try again over the next days; if that fails, too, the subscription ends.',
+        ],
+        notes: ['If you have put it right already, there is nothing to do.'],
+      }),
+    },
+    SUBSCRIPTION_ENDING: {
+      subject: 'Your subscription will end',
+      body: ({ product, when }) => ({
+        paragraphs: [`${product} will not be renewed. You keep it until ${when}, and nothing more will be charged.`],
+        notes: ['Until then you can change your mind in the billing area of your account.'],
+      }),
+    },
+    SUBSCRIPTION_ENDED: {
+      subject: 'Your subscription has ended',
+      body: ({ product }) => ({
+        paragraphs: [`${product} has ended. Nothing more will be charged.`],
+        notes: ['Your account and the credits in it stay.'],
+      }),
+    },
   },
 };

@@ -252,5 +252,36 @@ export const es: LetterTexts = {
         ],
       }),
     },
+    PAYMENT_RECEIVED: {
+      subject: 'Hemos recibido su pago',
+      body: ({ amount, product }) => ({
+        paragraphs: [`Hemos recibido ${amount} por ${product}. Gracias.`],
+        notes: ['Encontrará facturas y recibos en el área de facturación de su cuenta.'],
+      }),
+    },
+    PAYMENT_FAILED: {
+      subject: 'Su pago no se ha podido efectuar',
+      body: ({ amount, product }) => ({
+        paragraphs: [
+          `No hemos podido cobrar ${amount} por ${product}.`,
+          'Compruebe su método de pago. Lo intentaremos de nuevo en los próximos días; si tampoco es posible, la suscripción terminará.',
+        ],
+        notes: ['Si ya lo ha resuelto, no tiene que hacer nada.'],
+      }),
+    },
+    SUBSCRIPTION_ENDING: {
+      subject: 'Su suscripción va a terminar',
+      body: ({ product, when }) => ({
+        paragraphs: [`${product} no se renovará. Puede utilizarlo hasta el ${when} y no se le cobrará nada más.`],
+        notes: ['Hasta entonces puede cambiar de opinión en el área de facturación de su cuenta.'],
+      }),
+    },
+    SUBSCRIPTION_ENDED: {
+      subject: 'Su suscripción ha terminado',
+      body: ({ product }) => ({
+        paragraphs: [`${product} ha terminado. No se le cobrará nada más.`],
+        notes: ['Su cuenta y sus créditos se conservan.'],
+      }),
+    },
   },
 };

@@ -260,5 +260,38 @@ export const fr: LetterTexts = {
         ],
       }),
     },
+    PAYMENT_RECEIVED: {
+      subject: 'Nous avons bien reçu votre paiement',
+      body: ({ amount, product }) => ({
+        paragraphs: [`Nous avons bien reçu ${amount} pour ${product}. Merci.`],
+        notes: ['Vous trouverez factures et reçus dans l’espace de facturation de votre compte.'],
+      }),
+    },
+    PAYMENT_FAILED: {
+      subject: 'Votre paiement a échoué',
+      body: ({ amount, product }) => ({
+        paragraphs: [
+          `Nous n’avons pas pu encaisser ${amount} pour ${product}.`,
+          'Veuillez vérifier votre moyen de paiement. Nous réessaierons dans les prochains jours\u00a0; en cas de nouvel échec, l’abonnement prendra fin.',
+        ],
+        notes: ['Si vous avez déjà fait le nécessaire, vous n’avez rien d’autre à faire.'],
+      }),
+    },
+    SUBSCRIPTION_ENDING: {
+      subject: 'Votre abonnement va prendre fin',
+      body: ({ product, when }) => ({
+        paragraphs: [
+          `${product} ne sera pas renouvelé. Vous pouvez l’utiliser jusqu’au ${when} et rien de plus ne sera débité.`,
+        ],
+        notes: ['D’ici là, vous pouvez changer d’avis dans l’espace de facturation de votre compte.'],
+      }),
+    },
+    SUBSCRIPTION_ENDED: {
+      subject: 'Votre abonnement a pris fin',
+      body: ({ product }) => ({
+        paragraphs: [`${product} a pris fin. Rien de plus ne sera débité.`],
+        notes: ['Votre compte et vos crédits restent à votre disposition.'],
+      }),
+    },
   },
 };

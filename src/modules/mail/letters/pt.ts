@@ -252,5 +252,36 @@ export const pt: LetterTexts = {
         ],
       }),
     },
+    PAYMENT_RECEIVED: {
+      subject: 'Recebemos seu pagamento',
+      body: ({ amount, product }) => ({
+        paragraphs: [`Recebemos ${amount} por ${product}. Obrigado.`],
+        notes: ['Você encontra faturas e recibos na área de cobrança da sua conta.'],
+      }),
+    },
+    PAYMENT_FAILED: {
+      subject: 'Seu pagamento não foi concluído',
+      body: ({ amount, product }) => ({
+        paragraphs: [
+          `Não conseguimos cobrar ${amount} por ${product}.`,
+          'Verifique sua forma de pagamento. Tentaremos de novo nos próximos dias; se não der certo, a assinatura será encerrada.',
+        ],
+        notes: ['Se você já resolveu isso, não precisa fazer nada.'],
+      }),
+    },
+    SUBSCRIPTION_ENDING: {
+      subject: 'Sua assinatura vai terminar',
+      body: ({ product, when }) => ({
+        paragraphs: [`${product} não será renovado. Você pode usá-lo até ${when}, e nada mais será cobrado.`],
+        notes: ['Até lá, você pode mudar de ideia na área de cobrança da sua conta.'],
+      }),
+    },
+    SUBSCRIPTION_ENDED: {
+      subject: 'Sua assinatura terminou',
+      body: ({ product }) => ({
+        paragraphs: [`${product} terminou. Nada mais será cobrado.`],
+        notes: ['Sua conta e seus créditos permanecem.'],
+      }),
+    },
   },
 };

@@ -222,5 +222,36 @@ export const zh: LetterTexts = {
         paragraphs: ['您的账号以及与您有关的所有数据均已清除，无法恢复。', '账目记录会保留，但不再包含您的姓名。'],
       }),
     },
+    PAYMENT_RECEIVED: {
+      subject: '我们已收到您的付款',
+      body: ({ amount, product }) => ({
+        paragraphs: [`我们已收到您为 ${product} 支付的 ${amount}，谢谢。`],
+        notes: ['您可以在账号的账单页面查看账单和收据。'],
+      }),
+    },
+    PAYMENT_FAILED: {
+      subject: '您的付款未成功',
+      body: ({ amount, product }) => ({
+        paragraphs: [
+          `我们未能收取 ${product} 的费用 ${amount}。`,
+          '请检查您的付款方式。我们将在未来几天内再次尝试；如仍不成功，订阅将终止。',
+        ],
+        notes: ['如果您已经处理，则无需再做任何操作。'],
+      }),
+    },
+    SUBSCRIPTION_ENDING: {
+      subject: '您的订阅即将终止',
+      body: ({ product, when }) => ({
+        paragraphs: [`${product} 将不再续订。您可以使用到 ${when}，不会再产生费用。`],
+        notes: ['在此之前，您可以在账号的账单页面撤销取消。'],
+      }),
+    },
+    SUBSCRIPTION_ENDED: {
+      subject: '您的订阅已终止',
+      body: ({ product }) => ({
+        paragraphs: [`${product} 已终止，不会再产生费用。`],
+        notes: ['您的账号和剩余点数将保留。'],
+      }),
+    },
   },
 };

@@ -1,0 +1,44 @@
+import { and, asc, desc, eq, inArray } from 'drizzle-orm';
+import type { App } from '../../core/context.js';
+import { requireId } from '../../core/input.js';
+import { type Connection, olderThan, type PageArguments, readPage, toConnection } from '../../core/pages.js';
+import { type PaymentRow, paymentReversals, payments, type ReversalRow } from './payments.table.js';
+import { requirePayments } from './stripe-reads.service.js';
+
+interface Listing extends PageArguments {
+  userId?: string | null | undefined;
+  status?: PaymentRow['status'] | null | undefined;
+}
+
+/** Payments, the latest first. @throws BILLING_NOT_CONFIGURED, BAD_USER_INPUT */
+export async function listPayments(app: App, listing: Listing): Promise<Connection<PaymentRow>> {
+  requirePayments(app);
+  const { userId, status } = listing;
+  const page = readPage(listing, ['time', 'id']);
+  const { createdAt, id } = payments;
+  const where = and(
+    userId == null ? undefined : eq(payments.userId, requireId(userId, 'userId')),
+    status == null ? undefined : eq(payments.status, status),
+  );
+  const rows = await app.db
+    .select()
+    .from(payments)
+    .where(and(where, olderThan({ time: createdAt, id }, page.after)))
+    .orderBy(desc(createdAt), desc(id))
+    .limit(page.limit + 1);
+  return toConnection(rows, {
+    page,
+    keyOf: (row) => [row.createdAt, row.id],
+    count: () => app.db.$count(payments, where),
+  });
+}
+
+/** What went back of each payment, oldest first. */
+export async function findReversals(app: App, paymentIds: readonly string[]): Promise<Map<string, ReversalRow[]>> {
+  const rows = await app.db
+    .select()
+    .from(paymentReversals)
+    .where(inArray(paymentReversals.paymentId, [...paymentIds]))
+    .orderBy(asc(paymentReversals.createdAt), asc(paymentReversals.id));
+  return Map.groupBy(rows, (row) => row.paymentId);
+}
