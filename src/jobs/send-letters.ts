@@ -11,7 +11,9 @@ import {
 
 const POLL_MS = 5_000;
 const CLEAN_EVERY_MS = 3_600_000;
-const LANES = 4;
+const LANES = 2;
+/** Letters that a lane takes at once. Together no more than a mail server likes to see at a time. */
+const TAKEN = 4;
 
 export interface LetterSender {
   /** Looks for due letters now. */
@@ -21,7 +23,7 @@ export interface LetterSender {
 }
 
 /**
- * Sends letters in the background, four at a time: woken by the database when one is queued, and looking by itself
+ * Sends letters in the background, eight at a time at most: woken by the database when one is queued, and looking by itself
  * every five seconds (for retries, and in case a wake-up was missed). Runs in every instance; each letter is one's.
  */
 export function startSendLetters(app: App): LetterSender {
@@ -37,11 +39,12 @@ export function startSendLetters(app: App): LetterSender {
   async function runLane(): Promise<void> {
     try {
       while (!isStopped) {
-        const [row] = await claimLetters(app, { max: 1 });
-        if (!row) return;
+        const rows = await claimLetters(app, { max: TAKEN });
+        if (rows.length === 0) return;
         // There may be more: let another lane look while this one sends.
-        openLane();
-        await sendLetter(app, row);
+        if (rows.length === TAKEN) openLane();
+        const ends = await Promise.allSettled(rows.map((row) => sendLetter(app, row)));
+        for (const end of ends) if (end.status === 'rejected') throw end.reason;
       }
     } catch (error) {
       // The database is away; the next look may find it back.

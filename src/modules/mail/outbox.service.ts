@@ -2,9 +2,10 @@
 // links stand in the database only encrypted, and not at all once it is sent or given up. Sending is at least once:
 // a sender killed after the mail server said yes and before `markSent` sends again, under the same key.
 import { createHmac } from 'node:crypto';
-import { and, eq, is, lt, lte, min, ne, type SQL, sql } from 'drizzle-orm';
+import { and, eq, is, lt, min, ne, type SQL, sql } from 'drizzle-orm';
 import { PgTransaction } from 'drizzle-orm/pg-core';
-import { newId } from '../../core/columns.js';
+import { type Batcher, createBatcher } from '../../core/batch.js';
+import { newId, selectList } from '../../core/columns.js';
 import type { App } from '../../core/context.js';
 import { brandOf, type Letter, MailError } from '../../core/mail.js';
 import { networkKey } from '../../core/network.js';
@@ -124,27 +125,20 @@ function isAllowed(app: App, request: { kind: LetterKind; to: string; ip?: strin
     ${kinds}::text[], ${PER_ADDRESS_HOUR}::int, ${PER_ADDRESS_DAY}::int, ${PER_IP_HOUR}::int)`;
 }
 
+// `any(array(…))` runs the query once; `in (…)` may run it again for each row and take more than it was asked for.
+const CLAIM = `
+  update outbox_emails set attempts = attempts + 1, next_attempt_at = $2::timestamptz
+   where id = any(array(select id from outbox_emails where status = 'QUEUED' and next_attempt_at <= $1::timestamptz
+                         order by next_attempt_at limit $3::int for update skip locked))
+  returning ${selectList(outboxEmails)}`;
+
 /**
  * Takes up to `max` letters that are due, the longest waiting first, for 60 seconds. Other senders skip them
  * meanwhile; if this one dies, they are due again after that.
  */
 export async function claimLetters(app: App, { max }: { max: number }): Promise<OutboxEmailRow[]> {
   const now = app.now();
-  const due = app.db
-    .select({ id: outboxEmails.id })
-    .from(outboxEmails)
-    .where(and(eq(outboxEmails.status, 'QUEUED'), lte(outboxEmails.nextAttemptAt, now)))
-    .orderBy(outboxEmails.nextAttemptAt)
-    .limit(max)
-    .for('update', { skipLocked: true });
-  return (
-    app.db
-      .update(outboxEmails)
-      .set({ attempts: sql`${outboxEmails.attempts} + 1`, nextAttemptAt: new Date(now.getTime() + LEASE) })
-      // `any(array(…))` runs the query once; `in (…)` may run it again for each row and take more than `max`.
-      .where(sql`${outboxEmails.id} = any(array(${due}))`)
-      .returning()
-  );
+  return app.sql.write<OutboxEmailRow>(CLAIM, [now, new Date(now.getTime() + LEASE), max]);
 }
 
 /** The letter of a claimed row. Throws when it cannot be opened (another encryption key) or written. */
@@ -157,12 +151,25 @@ export function openLetter(app: App, row: OutboxEmailRow): Letter {
   return { ...rendered, to: row.recipient, from, idempotencyKey: row.idempotencyKey };
 }
 
-/** The mail server took it. Also right when the lease ran out meanwhile: sent is sent. */
+const MARK_SENT = `
+  update outbox_emails set status = 'SENT', sealed_body = null, sent_at = $2::timestamptz, last_error = null
+   where id = any($1::uuid[]) and status = 'QUEUED'`;
+
+const marking = new WeakMap<App['database'], Batcher<string, true>>();
+
+/** The mail server took it. Also right when the lease ran out meanwhile: sent is sent. Letters of one moment share a commit. */
 export async function markSent(app: App, { id }: { id: string }): Promise<void> {
-  await app.db
-    .update(outboxEmails)
-    .set({ status: 'SENT', sealedBody: null, sentAt: app.now(), lastError: null })
-    .where(and(eq(outboxEmails.id, id), eq(outboxEmails.status, 'QUEUED')));
+  let batcher = marking.get(app.database);
+  if (!batcher) {
+    const { database, now } = app;
+    const mark = async (ids: string[]) => {
+      await database.sql.write(MARK_SENT, [ids, now()]);
+      return ids.map(() => true as const);
+    };
+    batcher = createBatcher(mark, { maxBatch: 100, maxWaiting: 10_000 });
+    marking.set(database, batcher);
+  }
+  await batcher.add(id);
 }
 
 /**
