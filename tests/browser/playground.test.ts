@@ -1,37 +1,16 @@
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createMailbox } from '../../src/core/mailbox.js';
+import { chromiumPath, launchChromium } from '../support/chromium.js';
 import { createHarness, type Harness, PASSWORD } from '../support/harness.js';
-
-const CANDIDATES = [
-  process.env.CHROMIUM_PATH,
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-];
-const executablePath = CANDIDATES.find((path) => path && existsSync(path));
-if (!executablePath) {
-  const ways = 'install one (apt-get install chromium) or set CHROMIUM_PATH; CI has one';
-  console.warn(`tests/browser is NOT RUN: there is no Chromium on this machine; ${ways}.`);
-}
-const ARGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 
 // A browser on a busy machine takes its time.
 vi.setConfig({ testTimeout: 90_000 });
 
-describe.skipIf(!executablePath)('the playground in Chromium', () => {
+describe.skipIf(!chromiumPath)('the playground in Chromium', () => {
   let browser: Browser;
   let harness: Harness;
   let directory: string;
@@ -49,7 +28,7 @@ describe.skipIf(!executablePath)('the playground in Chromium', () => {
       overrides: { mailer: mailbox },
     });
     base = await harness.fastify.listen({ host: '127.0.0.1', port: 0 });
-    browser = await chromium.launch({ ...(executablePath && { executablePath }), args: ARGS });
+    browser = await launchChromium();
   });
 
   afterAll(async () => {
