@@ -45,7 +45,7 @@ Only ratios within one run mean something; the machine is shared by server, base
   --seconds n    of each turn (default 3)
   --turns n      of each side (default 3)
   --connections n  requests under way at once (default 64)
-  --large n      also growth: n more people and sessions in the tables, say 1000000 (PostgreSQL; takes minutes)
+  --large n      also growth: n people and sessions in the tables, say 1000000 (PostgreSQL; takes minutes)
   --help
 
 DATABASE_URL chooses PostgreSQL (a database is created beside the one named, and dropped); without it, PGlite.

@@ -55,7 +55,10 @@ function productEnv(directory: string, databaseUrl: string | undefined): Record<
 }
 
 /** A database of its own on the server of `serverUrl`, or an embedded one in a temporary directory. */
-export async function createWorld(serverUrl: string | undefined): Promise<World> {
+export async function createWorld(
+  serverUrl: string | undefined,
+  { accounts = ACCOUNTS }: { accounts?: number } = {},
+): Promise<World> {
   const directory = await mkdtemp(join(tmpdir(), 'credence-bench-'));
   const database = serverUrl === undefined ? undefined : await createDatabase(serverUrl);
   const dispose = async () => {
@@ -64,7 +67,7 @@ export async function createWorld(serverUrl: string | undefined): Promise<World>
   };
   try {
     const env = productEnv(directory, database?.url);
-    const filled = await fill(env);
+    const filled = await fill(env, accounts);
     const rawEnv = { JWKS: filled.jwks, ...(await rawDatabase(directory, database?.url)) };
     return { kind: database ? 'postgres' : 'pglite', env, rawEnv, databaseUrl: database?.url, dispose, ...filled };
   } catch (error) {
@@ -93,7 +96,7 @@ async function createDatabase(serverUrl: string) {
 }
 
 /** Through the product's own code wherever it decides what a row looks like. */
-async function fill(env: Record<string, string>) {
+async function fill(env: Record<string, string>, accounts: number) {
   const { buildConfig } = await built<typeof import('../src/core/config.js')>('core/config.js');
   const { createApp, closeApp } = await built<typeof import('../src/app.js')>('app.js');
   const { migrate } = await built<typeof import('../src/core/migrations.js')>('core/migrations.js');
@@ -111,7 +114,7 @@ async function fill(env: Record<string, string>) {
     await migrate(app.database, { log: app.log });
     const { serviceKey = '' } = await bootstrap(app);
     await loadSigningKeys(app);
-    const users = await addUsers(app);
+    const users = await addUsers(app, accounts);
     await addCredits(app, users);
     const people = await openSessions(app, users.slice(0, PEOPLE));
     await app.db.execute('analyze');
@@ -127,12 +130,12 @@ interface User {
   readonly username: string;
 }
 
-async function addUsers(app: App): Promise<User[]> {
+async function addUsers(app: App, count: number): Promise<User[]> {
   const { users } = await built<typeof import('../src/modules/auth/auth.table.js')>('modules/auth/auth.table.js');
   const { newId } = await built<typeof import('../src/core/columns.js')>('core/columns.js');
   const passwordHash = await app.passwords.hash(PASSWORD);
   const now = app.now();
-  const made = Array.from({ length: ACCOUNTS }, (_, index) => ({ id: newId(), username: `person${index}` }));
+  const made = Array.from({ length: count }, (_, index) => ({ id: newId(), username: `person${index}` }));
   for (let at = 0; at < made.length; at += 500) {
     const rows = made.slice(at, at + 500).map(({ id, username }) => {
       const email = `${username}@example.com`;

@@ -11,10 +11,28 @@ const SEARCH =
 const ADMIN =
   'mutation($input: AdminLoginInput!) { adminLogin(input: $input) { ... on AdminAuthPayload { accessToken } } }';
 
-/** People beside those who are asked for, with a session each. */
+/** With a session each. */
+const FEW = 1_000;
+
+/** Takes the indexes of a table away, all but those of constraints, and answers what makes them again. */
+async function dropIndexes(client: postgres.Sql, table: string): Promise<string[]> {
+  const indexes = await client.unsafe<{ name: string; definition: string }[]>(`
+    select i.indexrelid::regclass::text as name, pg_get_indexdef(i.indexrelid) as definition
+      from pg_index i left join pg_constraint c on c.conindid = i.indexrelid
+     where i.indrelid = '${table}'::regclass and c.oid is null`);
+  for (const { name } of indexes) await client.unsafe(`drop index ${name}`);
+  return indexes.map(({ definition }) => definition);
+}
+
+/**
+ * People beside those who are asked for, with a session each. Indexes are made over all rows at once: row by row, the one
+ * that people are searched by takes most of an hour.
+ */
 async function crowdIn(databaseUrl: string, rows: number): Promise<void> {
   const client = postgres(databaseUrl, { max: 1, onnotice: () => undefined });
   try {
+    await client.unsafe("set session_replication_role = replica; set maintenance_work_mem = '256MB'");
+    const indexes = [...(await dropIndexes(client, 'users')), ...(await dropIndexes(client, 'sessions'))];
     await client.unsafe(`
       insert into users (id, username, username_key, email, email_key, email_verified_at, created_at, updated_at)
       select gen_random_uuid(), name, name, name || '@example.org', name || '@example.org', now(), moment, moment
@@ -26,6 +44,7 @@ async function crowdIn(databaseUrl: string, rows: number): Promise<void> {
       select gen_random_uuid(), id, 'PASSWORD', md5(username), now(), now(), now(), now(), now() + interval '30 days',
              now() + interval '90 days'
         from users where username like 'crowd%'`);
+    for (const definition of indexes) await client.unsafe(definition);
     await client.unsafe('vacuum analyze');
   } finally {
     await client.end();
@@ -91,18 +110,18 @@ async function growthOf(small: World, large: World, effort: Effort): Promise<[se
 export const growth: Row = {
   name: 'growth',
   async run({ effort, large: rows, serverUrl }): Promise<Result[]> {
-    if (rows === 0 || serverUrl === undefined) return [];
-    const small = await createWorld(serverUrl);
-    const large = await createWorld(serverUrl);
+    if (rows <= FEW || serverUrl === undefined) return [];
+    const small = await createWorld(serverUrl, { accounts: FEW });
+    const large = await createWorld(serverUrl, { accounts: FEW });
     try {
-      await crowdIn(large.databaseUrl ?? '', rows);
+      await crowdIn(large.databaseUrl ?? '', rows - FEW);
       const [sessions, search] = await growthOf(small, large, effort);
-      const baseline = 'itself without them';
+      const baseline = `itself with ${FEW.toLocaleString('en')}`;
       const targets = { firstLanding: atMost(1.5), goal: atMost(1.1) };
       const crowd = rows.toLocaleString('en');
       return [
-        { row: `time of \`validateToken\` among ${crowd} sessions more`, baseline, ratio: sessions, ...targets },
-        { row: `time of a search among ${crowd} people more`, baseline, ratio: search, ...targets },
+        { row: `time of \`validateToken\` among ${crowd} sessions`, baseline, ratio: sessions, ...targets },
+        { row: `time of a search among ${crowd} people`, baseline, ratio: search, ...targets },
       ];
     } finally {
       await Promise.all([small.dispose(), large.dispose()]);

@@ -50,4 +50,4 @@ test('without a server, "audit verify" ends with 0 while the log is whole, and w
   const asJson = await verify('--json');
   expect(asJson.code).toBe(1);
   expect(JSON.parse(asJson.output).firstBroken).toMatchObject({ problem: 'EVENT_NOT_LINKED' });
-});
+}, 300_000);

@@ -125,4 +125,4 @@ it(`loses no acknowledged write when killed in the middle of ${REQUESTS} mixed r
   }
   expect(acknowledged).toBeGreaterThan(KILLS * 30);
   expect(await server.end('SIGTERM')).toBe(0);
-}, 300_000);
+}, 900_000);

@@ -84,4 +84,4 @@ it(`no acknowledged message is lost, and none is doubled, when the process is ki
   }
   expect(acknowledged).toBeGreaterThanOrEqual(3);
   expect(await server.end('SIGTERM')).toBe(0);
-}, 180_000);
+}, 600_000);

@@ -68,7 +68,7 @@ describe('a whole server', () => {
     });
     expect(signedIn.data.adminLogin.__typename).toBe('AdminAuthPayload');
     expect(await second.end('SIGTERM')).toBe(0);
-  }, 180_000);
+  }, 300_000);
 
   it('says every complaint about its configuration and ends', async () => {
     const { env } = await place();
@@ -77,7 +77,7 @@ describe('a whole server', () => {
     expect(code).toBe(1);
     for (const name of ['PORT', 'JWT_ALGORITHM', 'NODE_ENV']) expect(output()).toContain(name);
     expect(output()).not.toContain('    at ');
-  });
+  }, 300_000);
 
   it('tells of an unexpected error where the log has it, and the error itself only to who asks', async () => {
     const { env, dataDir } = await place();
@@ -94,7 +94,7 @@ describe('a whole server', () => {
     expect(output.replaceAll('\\n', '')).not.toMatch(/^ +at /m);
     expect(output).not.toContain('illegal operation');
     expect(await ended('debug')).toMatch(/illegal operation[\s\S]*\n {4}at /);
-  }, 60_000);
+  }, 300_000);
 
   it('keeps no first credentials in production, and serves neither playground nor mailbox', async () => {
     const { env, dataDir } = await place();
@@ -116,7 +116,7 @@ describe('a whole server', () => {
     expect(response.headers.get('strict-transport-security')).toContain('max-age=31536000');
     expect(response.headers.get('server')).toBeNull();
     expect(await server.end('SIGTERM')).toBe(0);
-  }, 180_000);
+  }, 300_000);
 
   it('refuses a second process on one embedded database with a sentence', async ({ skip }) => {
     skip(findPostgresServer() !== undefined, 'PostgreSQL serves any number of processes');
@@ -127,7 +127,7 @@ describe('a whole server', () => {
     expect(output()).toMatch(/open|use|process/i);
     expect(output()).not.toContain('    at ');
     await first.end('SIGTERM');
-  }, 180_000);
+  }, 300_000);
 
   it('finishes what runs when it is told to stop', async () => {
     const { env } = await place();
@@ -149,7 +149,7 @@ describe('a whole server', () => {
     expect(settled.map((answer) => (answer.status === 'fulfilled' ? answer.value : answer.reason))).toEqual(
       Array.from({ length: 20 }, () => 200),
     );
-  }, 180_000);
+  }, 300_000);
 
   it('lets eight processes start at once on one PostgreSQL', async ({ skip }) => {
     skip(findPostgresServer() === undefined, 'needs TEST_DATABASE_URL');
@@ -164,5 +164,5 @@ describe('a whole server', () => {
     );
     for (const keySet of jwks) expect(keySet).toEqual(jwks[0]);
     for (const server of servers) expect(await server.end('SIGTERM')).toBe(0);
-  }, 120_000);
+  }, 600_000);
 });
