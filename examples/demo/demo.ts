@@ -10,6 +10,8 @@ const HELP = `npm run demo -- [options]     plays the main job against a running
   --service-key KEY  a service key with every scope (default: INTERNAL_SERVICE_KEY, else the one the first start made)
   --admin NAME       admin's user name (default: ADMIN_USERNAME or admin)
   --password WORDS   admin's password (default: ADMIN_PASSWORD, else the one the first start made)
+  --billing          plays a purchase instead, offline: with a server and a stand-in for Stripe of its own
+  --wait             with --billing: you press "Pay" in your browser yourself
   --help             this text
 
 The server has to run outside production, with its development mailbox: the demo reads a letter there.
@@ -36,11 +38,18 @@ const { values: given } = parseArgs({
     'service-key': { type: 'string' },
     admin: { type: 'string' },
     password: { type: 'string' },
+    billing: { type: 'boolean' },
+    wait: { type: 'boolean' },
     help: { type: 'boolean' },
   },
 });
 if (given.help) {
   process.stdout.write(HELP);
+  process.exit(0);
+}
+if (given.billing) {
+  const { playBilling } = await import('./billing.ts');
+  await playBilling({ waits: given.wait === true });
   process.exit(0);
 }
 const first = firstCredentials();

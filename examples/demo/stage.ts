@@ -52,7 +52,7 @@ export function createStage(url: string): Stage {
 
   async function request(path: string, init?: RequestInit): Promise<unknown> {
     try {
-      const response = await fetch(url + path, { signal: AbortSignal.timeout(15_000), ...init });
+      const response = await fetch(url + path, { signal: AbortSignal.timeout(60_000), ...init });
       return await response.json();
     } catch (error) {
       return fail(

@@ -13,7 +13,13 @@ import { type Transport, toUrl, Webhooks } from './webhooks.ts';
 export interface FakeStripeOptions {
   port?: number;
   /** Where events go: an address, or a function that takes them. */
-  webhook?: { url?: string; transport?: Transport; secrets?: readonly string[] };
+  webhook?: {
+    url?: string;
+    transport?: Transport;
+    secrets?: readonly string[];
+    /** When deliveries are signed: by its own clock, or for a receiver whose clock does not jump along by another. */
+    signsAt?: () => Date;
+  };
 }
 
 export interface SeenRequest {
@@ -59,7 +65,7 @@ export async function startFakeStripe(options: FakeStripeOptions = {}): Promise<
   const webhookSecrets = options.webhook?.secrets ?? [`whsec_${randomBytes(24).toString('hex')}`];
   const { url, transport } = options.webhook ?? {};
   const webhooks = new Webhooks({
-    now,
+    now: options.webhook?.signsAt ?? now,
     secrets: webhookSecrets,
     transport: transport ?? (url === undefined ? undefined : toUrl(url)),
   });
