@@ -192,7 +192,7 @@ export const de: LetterTexts = {
           `Angegebener Grund: ${reason}`,
           'Zur Anmeldung genügt jetzt Ihr Passwort, und alle Sitzungen wurden abgemeldet. Richten Sie die Anmeldung in zwei Schritten bald wieder ein.',
         ],
-        notes: [`Wenn Sie nicht darum gebeten haben, setzen Sie jetzt ein neues Passwort, und ${WRITE_TO_OPERATOR}.`],
+        notes: [`Wenn Sie nicht darum gebeten haben, vergeben Sie jetzt ein neues Passwort, und ${WRITE_TO_OPERATOR}.`],
       }),
     },
     BACKUP_CODES_REPLACED: {

@@ -255,7 +255,7 @@ export const pt: LetterTexts = {
     PAYMENT_RECEIVED: {
       subject: 'Recebemos seu pagamento',
       body: ({ amount, product }) => ({
-        paragraphs: [`Recebemos ${amount} por ${product}. Obrigado.`],
+        paragraphs: [`Recebemos ${amount} por ${product}. Agradecemos.`],
         notes: ['Você encontra faturas e recibos na área de cobrança da sua conta.'],
       }),
     },
