@@ -6,6 +6,7 @@ import { openLogSinks } from './core/log-sinks.js';
 import { createLogger } from './core/logger.js';
 import { createMailer } from './core/mailer.js';
 import { createMetrics } from './core/metrics.js';
+import { createOpenId } from './core/openid.js';
 import { createPasswords } from './core/passwords.js';
 import { createPayments } from './core/payments.js';
 import { createRefreshTokens, createSecrets, loadEncryptionKey } from './core/secrets.js';
@@ -38,6 +39,7 @@ export async function createApp(config: Config, overrides: Partial<App> = {}): P
     mailer: createMailer(config),
     payments: createPayments(config.billing, { log, requireOutside: database.requireOutside }),
     storage: createStorage(config, { log, requireOutside: database.requireOutside }),
+    openid: config.google && createOpenId(config.google, { log, requireOutside: database.requireOutside }),
     limiter: createLimiter({
       redisUrl: config.redisUrl,
       onShared: (shared) => log.warn(shared ? REDIS_BACK : REDIS_GONE),

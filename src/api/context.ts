@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Actor, App, Context, Viewer } from '../core/context.js';
+import type { Actor, App, BrowserCookie, Context, Viewer } from '../core/context.js';
 import { AppError } from '../core/errors.js';
 import { isInCidrs, parseCidrs } from '../core/network.js';
 import { findApiKey } from '../modules/auth/api-keys.service.js';
@@ -124,7 +124,7 @@ export function actorOf(viewer: Viewer, request: { ip: string; userAgent: string
 
 const COOKIE = '__Host-credence_refresh';
 
-function refreshCookieOf(request: FastifyRequest, reply: FastifyReply): Context['refreshCookie'] {
+export function refreshCookieOf(request: FastifyRequest, reply: FastifyReply): Context['refreshCookie'] {
   const attributes = { path: '/', httpOnly: true, secure: true, sameSite: 'strict' } as const;
   return {
     read: () => request.server.parseCookie(request.headers.cookie ?? '')[COOKIE],
@@ -132,6 +132,31 @@ function refreshCookieOf(request: FastifyRequest, reply: FastifyReply): Context[
       token === null
         ? reply.clearCookie(COOKIE, attributes)
         : reply.setCookie(COOKIE, token, { ...attributes, ...(expires && { expires }) }),
+  };
+}
+
+const BROWSER_COOKIE_SECONDS = 600;
+
+/**
+ * Sent back on the way from the provider, which is a navigation from another site: `Lax` lets that through, and no other
+ * request of other sites. Over plain http, which is this machine, it cannot be `__Host-`.
+ */
+export function browserCookieOf(app: App, http: { request: FastifyRequest; reply: FastifyReply }): BrowserCookie {
+  const { request, reply } = http;
+  const secure = app.config.server.publicUrl.startsWith('https:');
+  const name = secure ? '__Host-credence_openid' : 'credence_openid';
+  const attributes = { path: '/', httpOnly: true, secure, sameSite: 'lax' } as const;
+  let written = false;
+  return {
+    read: () => request.server.parseCookie(request.headers.cookie ?? '')[name],
+    write(secret) {
+      written = true;
+      if (secret === null) reply.clearCookie(name, attributes);
+      else reply.setCookie(name, secret, { ...attributes, maxAge: BROWSER_COOKIE_SECONDS });
+    },
+    get written() {
+      return written;
+    },
   };
 }
 
@@ -156,5 +181,6 @@ export async function createContext(
     actor: actorOf(viewer, { ip, userAgent: request.headers['user-agent'], id: request.id }),
     loaders: new Map(),
     refreshCookie: refreshCookieOf(request, reply),
+    browserCookie: browserCookieOf(app, http),
   };
 }

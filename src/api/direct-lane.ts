@@ -40,7 +40,7 @@ export function createDirectLane(app: App, schema: GraphQLSchema) {
     const { document, operationName, variables: variableValues } = operation;
     const result = await execute({ schema, document, operationName, variableValues, contextValue: context });
     const answer = answerOf(result, context);
-    if (!refreshCookie && reply.request.headers.origin === undefined) {
+    if (!refreshCookie && !context.browserCookie.written && reply.request.headers.origin === undefined) {
       sendPlain(reply, answer);
       return reply;
     }

@@ -34,6 +34,7 @@ import { LettersResolver } from '../modules/letters/letters.resolver.js';
 import { LogsResolver } from '../modules/logs/logs.resolver.js';
 import { MessagesResolver, UserMessagesResolver } from '../modules/messages/messages.resolver.js';
 import { NetworkResolver } from '../modules/network/network.resolver.js';
+import { OpenidResolver } from '../modules/openid/openid.resolver.js';
 import { PaymentsResolver } from '../modules/payments/payments.resolver.js';
 import { PrivacyResolver } from '../modules/privacy/privacy.resolver.js';
 import { SecondFactorRemovalResolver } from '../modules/second-factor/removal.resolver.js';
@@ -95,6 +96,7 @@ const RESOLVERS: NonEmptyArray<new () => object> = [
   MessagesResolver,
   UserMessagesResolver,
   PrivacyResolver,
+  OpenidResolver,
   UserLimitsResolver,
 ];
 

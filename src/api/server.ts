@@ -13,6 +13,7 @@ import { acceptInvitation, resetPassword } from '../modules/accounts/passwords.s
 import { verifyEmail } from '../modules/accounts/registration.service.js';
 import { ipRulesNow } from '../modules/network/following.service.js';
 import { mountFiles } from './doors/files.js';
+import { mountGoogle } from './doors/google.js';
 import { mountHealth } from './doors/health.js';
 import { mountJwks } from './doors/jwks.js';
 import { mountMailbox } from './doors/mailbox.js';
@@ -130,6 +131,7 @@ export async function createServer(app: App): Promise<Server> {
     undoEmailChange: (attempt) => undoEmailChange(app, attempt),
     acceptInvitation: (attempt) => acceptInvitation(app, attempt),
   });
+  mountGoogle(server, app);
   mountPlayground(server, app);
   mountStripe(server, app);
   return {

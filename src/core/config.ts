@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import { findSender } from './mail.js';
-import { type Cidr, parseCidrs } from './network.js';
+import { type Cidr, isLoopbackHost, parseCidrs } from './network.js';
 
 /** Everything that can be set, by concern. Built once; nothing else reads the environment. */
 export interface Config {
@@ -43,6 +43,16 @@ export interface Config {
   /** undefined: nothing is sold here. */
   billing:
     | { secretKey: string /** Any of them may have signed a webhook. */; webhookSecrets: string[]; apiBase: string }
+    | undefined;
+  /** Undefined: nobody signs in through a provider. */
+  google:
+    | {
+        issuer: string;
+        clientId: string;
+        clientSecret: string;
+        /** Pages of apps where a sign-in may end; the first is the one if none is asked for. */
+        returnUrls: string[];
+      }
     | undefined;
   messages: { retentionDays: number };
   events: {
@@ -161,6 +171,20 @@ export const SETTINGS = {
   SMTP_URL: {
     meaning:
       'smtp://user:password@host:587 (STARTTLS, required unless the host is this machine or ?requireTLS=false stands behind) or smtps://host:465.',
+  },
+  GOOGLE_CLIENT_ID: {
+    meaning:
+      'Client id of this server at Google, or at the OpenID provider of GOOGLE_ISSUER. Without it nobody signs in there.',
+  },
+  GOOGLE_CLIENT_SECRET: { meaning: 'The secret that belongs to it.' },
+  GOOGLE_ISSUER: {
+    default: 'https://accounts.google.com',
+    meaning: 'Issuer of any OpenID provider; plain http only on this machine.',
+  },
+  GOOGLE_RETURN_URLS: {
+    shownDefault: 'FRONTEND_URL/google-sign-in',
+    meaning:
+      'Pages of your apps where a sign-in at the provider may end, separated by commas; the first is the usual one.',
   },
   MESSAGE_RETENTION_DAYS: { default: '30', meaning: 'Days that logged messages are kept, 1 to 3650.' },
   EVENTS_SNS_TOPIC_ARN: { meaning: 'arn:aws:sns:…: an SNS topic that every event is published to.' },
@@ -319,8 +343,6 @@ function receiverUrl(reader: Reader, name: Name, protocols: readonly string[]): 
   return url;
 }
 
-const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
-
 /** Values are never repeated in complaints: they are secrets, or may be secrets in the wrong place. */
 function mail(reader: Reader, production: boolean): Config['mail'] {
   const from = reader.text('MAIL_FROM') ?? '';
@@ -344,7 +366,7 @@ function mail(reader: Reader, production: boolean): Config['mail'] {
 function apiOrigin(reader: Reader, name: 'STRIPE_API_BASE' | 'RESEND_API_BASE'): string {
   const apiBase = reader.url(name, ['http:', 'https:']) ?? '';
   const base = URL.parse(apiBase);
-  if (base?.protocol === 'http:' && !LOOPBACK.includes(base.hostname))
+  if (base?.protocol === 'http:' && !isLoopbackHost(base.hostname))
     reader.complaints.push(`${name} must use https, unless it is on this machine.`);
   if (base && apiBase !== base.origin) reader.complaints.push(`${name} must be scheme, host and port, no more.`);
   return apiBase;
@@ -398,6 +420,29 @@ function checkOrigins(reader: Reader, origins: readonly string[], production: bo
       reader.complaints.push(`CORS_ORIGINS: "${origin}" must use https in production.`);
     }
   }
+}
+
+/** A page or a provider that a browser is sent to: https, or http on this machine; as it was written, for it is compared. */
+function isSafeUrl(text: string): boolean {
+  const url = URL.parse(text);
+  if (url?.username !== '' || url.password !== '' || url.hash !== '') return false;
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopbackHost(url.hostname));
+}
+
+function readGoogle(reader: Reader, frontendUrl: string | undefined): Config['google'] {
+  const clientId = reader.text('GOOGLE_CLIENT_ID');
+  const clientSecret = reader.text('GOOGLE_CLIENT_SECRET');
+  const issuer = reader.text('GOOGLE_ISSUER') ?? '';
+  const given = reader.list('GOOGLE_RETURN_URLS');
+  if (!isSafeUrl(issuer) || new URL(issuer).search !== '')
+    reader.complaints.push('GOOGLE_ISSUER must be an https URL (http only on this machine) without query or fragment.');
+  if (!given.every(isSafeUrl))
+    reader.complaints.push('GOOGLE_RETURN_URLS must be https URLs (http only on this machine) without fragment.');
+  if ((clientId === undefined) !== (clientSecret === undefined))
+    reader.complaints.push('GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET are set together or not at all.');
+  if (clientId === undefined || clientSecret === undefined) return undefined;
+  const returnUrls = given.length === 0 && frontendUrl ? [`${frontendUrl}/google-sign-in`] : given;
+  return { issuer, clientId, clientSecret, returnUrls };
 }
 
 /** 32 bytes written as hex or base64; undefined when the text is anything else or too regular to be random. */
@@ -501,6 +546,7 @@ export function buildConfig(values: Environment): Config {
     mail: mail(reader, production),
     billing: billing(reader, production),
     storage: storageOf(reader, dataDir),
+    google: readGoogle(reader, frontendUrl),
     messages: { retentionDays: reader.whole('MESSAGE_RETENTION_DAYS', 1, 3650) },
     events: events(reader, environment),
     // 2^53 - 1 is the largest balance.

@@ -6,6 +6,7 @@ import type { LogSinks } from './log-sinks.js';
 import type { Logger } from './logger.js';
 import type { Mailer } from './mail.js';
 import type { Metrics } from './metrics.js';
+import type { OpenId } from './openid.js';
 import type { Passwords } from './passwords.js';
 import type { Payments } from './payments.js';
 import type { RefreshTokens, Secrets } from './secrets.js';
@@ -31,6 +32,8 @@ export interface App {
   /** Stripe; undefined when no key is set. */
   readonly payments: Payments | undefined;
   readonly storage: Storage;
+  /** Undefined when no provider is configured. */
+  readonly openid: OpenId | undefined;
   readonly limiter: Limiter;
   readonly metrics: Metrics;
   readonly vitals: Vitals;
@@ -109,6 +112,15 @@ export interface Actor {
   readonly requestId: string | null;
 }
 
+/** Tells the browser that began a sign-in at a provider from any other, for the minutes that takes. */
+export interface BrowserCookie {
+  read(): string | undefined;
+  /** null clears it. */
+  write(secret: string | null): void;
+  /** Whether this answer carries it. */
+  readonly written: boolean;
+}
+
 /** One request's context, handed to every resolver. */
 export interface Context {
   readonly app: App;
@@ -120,6 +132,7 @@ export interface Context {
   readonly loaders: Map<unknown, unknown>;
   /** The refresh cookie (cookie mode); `write(null)` clears it. */
   readonly refreshCookie: { read(): string | undefined; write(token: string | null, expiresAt?: Date): void };
+  readonly browserCookie: BrowserCookie;
 }
 
 /** The request's own instance of a loader: `make` runs once per request and key. */

@@ -12,7 +12,7 @@ const TABLE = {
   TOKEN_INVALID: [401, 'The token is not valid.'],
   FORBIDDEN: [403, 'Not allowed.'],
   EMAIL_NOT_VERIFIED: [403, 'Verify your email address first.'],
-  REAUTHENTICATION_REQUIRED: [403, 'Confirm your password first.'],
+  REAUTHENTICATION_REQUIRED: [403, 'Confirm your password, or sign in again, first.'],
   ACCOUNT_SUSPENDED: [403, 'This account is suspended.'],
   IP_NOT_ALLOWED: [403, 'This address may not do that.'],
   NOT_FOUND: [404, 'There is no such thing.'],
@@ -28,6 +28,7 @@ const TABLE = {
   DATABASE_UNAVAILABLE: [503, 'The database cannot be reached; try again shortly.'],
   BILLING_NOT_CONFIGURED: [501, 'Billing is not set up here.'],
   UPSTREAM_FAILED: [502, 'A service that this needs did not answer as it should.'],
+  GOOGLE_NOT_CONFIGURED: [501, 'Signing in with Google is not set up here.'],
   INTERNAL_SERVER_ERROR: [500, 'Something went wrong on our side.'],
 } as const satisfies Record<string, readonly [status: number, text: string]>;
 

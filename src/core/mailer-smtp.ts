@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { SMTPPoolOptions, Transporter } from 'nodemailer';
 import { type Letter, MailError, type Mailer, oneLine, parseSender, requireRecipient } from './mail.js';
+import { isLoopbackHost } from './network.js';
 
 /**
  * Letters by SMTP (RFC 5321). `timeoutMs` is for each wait: name lookup, connection, greeting, answer; the whole of one
@@ -36,7 +37,7 @@ export function createSmtpMailer(url: string, timeoutMs: number): Mailer {
  */
 function smtpOptions(url: string, timeoutMs: number): SMTPPoolOptions & { pool: true } {
   const { protocol, hostname, searchParams } = new URL(url);
-  const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(hostname);
+  const isLocal = isLoopbackHost(hostname);
   return {
     url,
     pool: true,

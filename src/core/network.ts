@@ -168,3 +168,8 @@ function longestZeroRun(groups: Groups): readonly [start: number, length: number
   });
   return best;
 }
+
+/** Whether a URL's host is this machine: plain http there goes over no wire. */
+export function isLoopbackHost(hostname: string): boolean {
+  return ['localhost', '127.0.0.1', '[::1]'].includes(hostname);
+}

@@ -106,8 +106,22 @@ function randomBase62(length: number): string {
   return text;
 }
 
-/** `key` a person's API key, `svc` a service key; `mfa` a sign-in that lacks its second factor; the others travel in letters. */
-export type KeyKind = 'key' | 'svc' | 'verify' | 'reset' | 'change' | 'undo' | 'invite' | 'mfa';
+/**
+ * `key` a person's API key, `svc` a service key; `mfa` a sign-in that lacks its second factor; `state`, `browser` and
+ * `handover` of a sign-in at a provider; the others travel in letters.
+ */
+export type KeyKind =
+  | 'key'
+  | 'svc'
+  | 'verify'
+  | 'reset'
+  | 'change'
+  | 'undo'
+  | 'invite'
+  | 'mfa'
+  | 'state'
+  | 'browser'
+  | 'handover';
 
 /**
  * A new secret `crd_<kind>_<43 random characters><6 of checksum>`: 256 random bits, a prefix that leak scanners

@@ -7,6 +7,7 @@ import { rotateDueSigningKeys } from '../modules/auth/signing-keys.service.js';
 import { ledgerHealth } from '../modules/credits/health.service.js';
 import { deleteExpiredFiles } from '../modules/files/files.service.js';
 import { purgeMessages } from '../modules/messages/message-logs.service.js';
+import { deleteExpiredWays } from '../modules/openid/ways.service.js';
 import { finishClosings } from '../modules/payments/customer-closing.service.js';
 import { reconcileBilling } from '../modules/payments/reconciliation.service.js';
 import { catchUpOnStripeEvents, retryStripeEvents } from '../modules/payments/stripe-events.service.js';
@@ -16,6 +17,7 @@ import { rotateDataKeys } from '../modules/privacy/key-rotation.service.js';
 /** What runs by the clock, each once over all instances. Letters, due holds and audit links have loops of their own. */
 export const JOBS: readonly Job[] = [
   { name: 'delete-expired-credentials', cron: '7 * * * *', run: deleteExpiredCredentials },
+  { name: 'delete-expired-ways', cron: '12 * * * *', run: deleteExpiredWays },
   { name: 'purge-messages', cron: '17 * * * *', run: purgeMessages },
   { name: 'delete-expired-files', cron: '*/5 * * * *', run: deleteExpiredFiles },
   { name: 'purge-deleted-users', cron: '27 * * * *', run: purgeDeletedUsers },

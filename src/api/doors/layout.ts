@@ -33,6 +33,7 @@ button { display: block; width: 100%; min-height: 48px; padding: 12px 20px; bord
 .letter { padding: 20px 28px; }
 .letter iframe { width: 100%; height: 70vh; border: 1px solid var(--line); border-radius: 8px; background: var(--card); }
 .letter pre { padding: 16px; border: 1px solid var(--line); border-radius: 8px; background: var(--card); white-space: pre-wrap; overflow-wrap: anywhere; }
+.code { padding: 12px; border: 1px solid var(--line); border-radius: 8px; background: var(--page); font-size: 13px; white-space: pre-wrap; overflow-wrap: anywhere; }
 .letter dl { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 2px 12px; margin: 0 0 16px; }
 .letter dt { color: var(--small); }
 .letter dd { margin: 0; overflow-wrap: anywhere; }

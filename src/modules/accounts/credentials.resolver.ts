@@ -15,7 +15,13 @@ import {
   ResetPasswordInput,
 } from './credentials.types.js';
 import { confirmEmailChange, requestEmailChange, undoEmailChange } from './email-change.service.js';
-import { acceptInvitation, changePassword, requestPasswordReset, resetPassword } from './passwords.service.js';
+import {
+  acceptInvitation,
+  changePassword,
+  hasPassword,
+  requestPasswordReset,
+  resetPassword,
+} from './passwords.service.js';
 import { createRecoveryPhrase, hasRecoveryPhrase, recoverAccount } from './recovery.service.js';
 
 const KINDS = { [AccountKind.USER]: 'user', [AccountKind.STAFF]: 'staff', [AccountKind.ADMIN]: 'admin' } as const;
@@ -103,6 +109,11 @@ export class CredentialsResolver {
   ): Promise<OkPayload> {
     await recoverAccount(app, { identifier, phrase, newPassword, actor });
     return { ok: true };
+  }
+
+  @FieldResolver(() => Boolean, { description: 'False for who signs in through a provider only.' })
+  async hasPassword(@Root() { id }: User, @Ctx() { app }: Context): Promise<boolean> {
+    return hasPassword(app, { userId: id });
   }
 
   @FieldResolver(() => Boolean)

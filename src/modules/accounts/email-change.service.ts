@@ -23,6 +23,7 @@ import {
   isKeptForUndo,
   voidEmailTokens,
 } from '../auth/email-tokens.service.js';
+import { removeLinkedAccounts } from '../auth/linked-accounts.service.js';
 import { endSessions } from '../auth/sessions.service.js';
 import { emitEvent } from '../events/events.service.js';
 import { queueLetter } from '../mail/outbox.service.js';
@@ -151,7 +152,8 @@ export async function confirmEmailChange(
 
 /**
  * Gives the account back to its old address, before or after the new one was confirmed. Whoever asked for the change
- * knew the password: all sessions end, the change and every later one lose their force, and a link that sets a new
+ * knew the password: all sessions end, the change and every later one lose their force, nobody signs in through a
+ * provider any more, and a link that sets a new
  * password goes to the address that came back.
  *
  * @throws TOKEN_INVALID, TOKEN_EXPIRED
@@ -166,6 +168,8 @@ export async function undoEmailChange(app: App, options: { token: string; actor:
     await voidEmailTokens(app, { owner, purpose: 'UNDO_EMAIL_CHANGE', since: token.createdAt });
     const user = await writeAddress(app, token);
     await endSessions(app, { account: owner, reason: 'EMAIL_CHANGE_UNDONE' });
+    // Whoever took the account over may have linked an identity of their own to it, before the change or after.
+    await removeLinkedAccounts(app, owner.id);
     await recordAudit(app, {
       actor,
       action: 'user.email_change_undone',

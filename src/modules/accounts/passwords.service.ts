@@ -7,6 +7,7 @@ import { AppError, badInput } from '../../core/errors.js';
 import { requireEmail } from '../../core/input.js';
 import { LETTER_FLOOR_MS, takeAtLeast } from '../../core/least-time.js';
 import { linkTo } from '../../core/links.js';
+import { createRowLookup } from '../../core/lookups.js';
 import { recordAudit } from '../audit/audit.service.js';
 import {
   type AccountRecord,
@@ -24,6 +25,15 @@ import { personOf } from '../auth/sessions.service.js';
 import { queueLetter } from '../mail/outbox.service.js';
 
 const targetOf = (account: Owner) => ({ userId: personOf(account), target: { kind: account.kind, id: account.id } });
+
+const findPassword = createRowLookup<{ id: string }>(
+  'select id from users where id = any($1::uuid[]) and password_hash is not null',
+  ({ id }) => id,
+);
+
+export async function hasPassword(app: App, options: { userId: string }): Promise<boolean> {
+  return (await findPassword(app, options.userId)) !== undefined;
+}
 
 /** Sends a letter with a link when there is such an account and it is not suspended; the answer never tells (P2). */
 export async function requestPasswordReset(

@@ -35,6 +35,24 @@ export function requireLine(text: string, field: string): string {
   return line;
 }
 
+/** A line somebody else says about a person, made to fit or left out. */
+export function readableLine(text: string | null): string | null {
+  try {
+    return text === null ? null : requireLine(text, 'text');
+  } catch {
+    return null;
+  }
+}
+
+/** A language somebody else says a person has, if it is one. */
+export function readableLocale(locale: string | null): string | null {
+  try {
+    return locale === null ? null : requireLocale(locale);
+  } catch {
+    return null;
+  }
+}
+
 function requireAvatarUrl(text: string): string {
   const url = text.length <= LONGEST_URL ? URL.parse(text) : null;
   if (url?.protocol === 'https:' && url.username === '' && url.password === '' && url.href.length <= LONGEST_URL) {

@@ -10,7 +10,8 @@ export class ServerResolver {
   serviceInfo(@Ctx() { app }: Context): ServiceInfo {
     const { registration, graphql, billing } = app.config;
     const { confirmFirst } = registration;
-    const features = { registration: true, confirmFirst, google: false, billing: billing !== undefined };
+    const [google, sells] = [app.openid !== undefined, billing !== undefined];
+    const features = { registration: true, confirmFirst, google, billing: sells };
     return { name: 'Credence', version: packageVersion(), features: { ...features, playground: graphql.playground } };
   }
 

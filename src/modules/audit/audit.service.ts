@@ -19,6 +19,8 @@ export type AuditAction =
   | 'user.email_changed'
   | 'user.email_change_undone'
   | 'user.recovery_phrase_created'
+  | 'user.google_linked'
+  | 'user.google_unlinked'
   | 'user.recovered'
   | 'user.profile_updated'
   | 'user.suspended'

@@ -3,9 +3,9 @@ import { AppError, badInput } from '../../core/errors.js';
 import type { SessionRow, UserRow } from './auth.table.js';
 import { type AuthPayload, type SecondFactorRequired, type User, UserStatus } from './auth.types.js';
 import { ownerOfRow } from './owner.js';
+import type { SecondFactorChallenge } from './second-factor.service.js';
 import type { Account, Issued } from './sessions.service.js';
 import { type RefreshPayload, type Session, SessionMethod } from './sessions.types.js';
-import type { SignedIn } from './sign-in.service.js';
 import { isSuspended } from './users.service.js';
 
 function statusOf(row: UserRow, now: Date): UserStatus {
@@ -93,7 +93,10 @@ export function toAuthPayload(context: Context, signedIn: { issued: Issued; user
 }
 
 /** A sign-in, or the question for the second factor. */
-export function toLoginResult(context: Context, signedIn: SignedIn): AuthPayload | SecondFactorRequired {
+export function toLoginResult(
+  context: Context,
+  signedIn: { issued: Issued; user: UserRow } | { challenge: SecondFactorChallenge },
+): AuthPayload | SecondFactorRequired {
   return 'challenge' in signedIn ? signedIn.challenge : toAuthPayload(context, signedIn);
 }
 

@@ -84,7 +84,7 @@ export const sessions = pgTable(
     rotatedAt: moment('rotated_at').notNull(),
     createdAt: createdAt(),
     lastUsedAt: moment('last_used_at').notNull(),
-    /** Last proof of the password; `FRESH` looks at it. */
+    /** Last proof of the password, or sign-in at the provider; `FRESH` looks at it. */
     authenticatedAt: moment('authenticated_at').notNull(),
     /** Idle end; each refresh moves it, never beyond `ends_at`. */
     expiresAt: moment('expires_at').notNull(),
@@ -259,13 +259,17 @@ export const backupCodes = pgTable(
   ],
 );
 
-/** Between the right password and the second factor. Hash only, five minutes, one use. */
+/** Between the right password (or the provider's word) and the second factor. Hash only, five minutes, one use. */
 export const secondFactorChallenges = pgTable(
   'second_factor_challenges',
   {
     id: id(),
     ...owners(),
     tokenHash: text('token_hash').notNull(),
+    /** What was proven before it, which is what the session will say. */
+    method: text('method', { enum: ['PASSWORD', 'GOOGLE'] })
+      .notNull()
+      .default('PASSWORD'),
     createdAt: createdAt(),
     expiresAt: moment('expires_at').notNull(),
     attempts: integer('attempts').notNull().default(0),
@@ -274,6 +278,7 @@ export const secondFactorChallenges = pgTable(
   (table) => [
     uniqueIndex('second_factor_challenges_hash').on(table.tokenHash),
     index('second_factor_challenges_expires_at').on(table.expiresAt),
+    check('second_factor_challenges_method', sql`${table.method} in ('PASSWORD', 'GOOGLE')`),
     check(
       'second_factor_challenges_one_owner',
       sql`num_nonnulls(${table.userId}, ${table.adminId}, ${table.staffId}) = 1`,

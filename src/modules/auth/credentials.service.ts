@@ -13,6 +13,7 @@ import { type Addressee, OPERATORS_READ } from '../mail/addressee.js';
 import { staffMembers } from '../staff/staff.table.js';
 import { secondFactorChallenges, users } from './auth.table.js';
 import { voidEmailTokens } from './email-tokens.service.js';
+import { removeLinkedAccounts } from './linked-accounts.service.js';
 import { ACTOR_KIND_OF, type Owner, ownerColumn } from './owner.js';
 import { endSessions, personOf } from './sessions.service.js';
 import { beginAttempt, clearFailures, compareGuess } from './throttle.service.js';
@@ -25,6 +26,7 @@ export interface AccountRecord extends Owner {
   displayName: string | null;
   locale: string;
   timeZone: string;
+  emailVerified: boolean;
   /** Null as long as an invitation was not accepted, and for people who only sign in elsewhere. */
   passwordHash: string | null;
   /** Suspended or disabled, at this moment. */
@@ -42,7 +44,7 @@ export async function findAccount(app: App, wanted: Wanted): Promise<AccountReco
     .from(users)
     .where(and(condition, isNull(users.deletedAt)));
   if (!row) return undefined;
-  const { id, username, email, displayName, locale, timeZone, passwordHash } = row;
+  const { id, username, email, emailVerifiedAt, displayName, locale, timeZone, passwordHash } = row;
   return {
     kind: 'user',
     id,
@@ -51,6 +53,7 @@ export async function findAccount(app: App, wanted: Wanted): Promise<AccountReco
     displayName,
     locale,
     timeZone,
+    emailVerified: emailVerifiedAt !== null,
     passwordHash,
     suspended: isSuspended(row, app.now()),
   };
@@ -70,7 +73,7 @@ async function findOperator(
   const [row] = await app.db.select({ id, username, email, passwordHash, disabledAt }).from(table).where(condition);
   if (!row) return undefined;
   const { disabledAt: closedAt, ...account } = row;
-  return { ...account, ...OPERATORS_READ, kind, displayName: null, suspended: closedAt !== null };
+  return { ...account, ...OPERATORS_READ, kind, displayName: null, emailVerified: true, suspended: closedAt !== null };
 }
 
 /** @throws NOT_FOUND */
@@ -117,11 +120,17 @@ export function actingAs(owner: Owner, actor: Actor): Actor {
   return { ...actor, kind: ACTOR_KIND_OF[owner.kind], id: owner.id };
 }
 
+function noPassword(): AppError {
+  const message = 'This account has no password: sign in again where you signed in, or ask for a letter that sets one.';
+  return new AppError('CONFLICT', { message, extensions: { reason: 'NO_PASSWORD' } });
+}
+
 /**
  * Proves that the caller, who is signed in, knows the account's password. Answers the account as it was when the
  * password was right: hand its hash to `setPassword`.
  *
- * @throws INVALID_CREDENTIALS, RATE_LIMITED, RETRY_LATER
+ * @throws INVALID_CREDENTIALS, RATE_LIMITED, RETRY_LATER; CONFLICT (`reason`: NO_PASSWORD) for people who only sign in
+ *   elsewhere: they get fresh by signing in there again, and a password by a letter (`requestPasswordReset`)
  */
 export async function requireOwnPassword(
   app: App,
@@ -129,6 +138,7 @@ export async function requireOwnPassword(
 ): Promise<AccountRecord> {
   const { actor, password } = options;
   const account = await getAccount(app, options.account);
+  if (account.passwordHash === null) throw noPassword();
   const attempt = await beginAttempt(app, { account, typed: '', actor });
   const { ok } = await compareGuess(app, { attempt, guess: password, stored: account.passwordHash });
   if (!ok) {
@@ -193,8 +203,8 @@ async function writeHash(app: App, options: NewPassword): Promise<boolean> {
 
 const isSame = (column: AnyPgColumn, hash: string | null) => (hash === null ? isNull(column) : eq(column, hash));
 
-/** Whoever waits for a second factor proved a password that is no longer the right one. */
-async function voidChallenges(app: App, { kind, id }: Owner): Promise<void> {
+/** Whoever waits for a second factor proved what no longer counts. */
+export async function voidChallenges(app: App, { kind, id }: Owner): Promise<void> {
   const owner = eq(ownerColumn<AnyPgColumn>(secondFactorChallenges, kind), id);
   await app.db.delete(secondFactorChallenges).where(and(owner, isNull(secondFactorChallenges.usedAt)));
 }
@@ -215,5 +225,7 @@ export async function setPassword(
   await voidEmailTokens(app, { owner: account });
   await voidChallenges(app, account);
   await clearFailures(app, account.id);
+  // Linked before anybody proved the mailbox: not by its owner (a trojan identifier).
+  if (options.provesMailbox && !account.emailVerified) await removeLinkedAccounts(app, account.id);
   return endSessions(app, { account, reason, except: keepSession });
 }

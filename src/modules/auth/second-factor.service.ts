@@ -1,6 +1,6 @@
-// Invariants: whoever has a confirmed second factor gets no session for a password alone, whatever the way in; a code
+// Invariants: whoever has a confirmed second factor gets no session for a first one alone, whatever the way in; a code
 // of either sort counts once, by one conditional write; a challenge has five tries and five minutes, opens one session,
-// and is worth nothing once the password it stands for has changed.
+// and is worth nothing once what it stands for (a password, an identity at a provider) has changed.
 import { createHmac } from 'node:crypto';
 import { and, eq, gt, isNotNull, isNull, lt, sql } from 'drizzle-orm';
 import type { AnyPgColumn } from 'drizzle-orm/pg-core';
@@ -28,7 +28,10 @@ export interface SecondFactorChallenge {
   expiresAt: Date;
 }
 
-/** What the right password brings: a session, or the question for the second factor. */
+/** What was proven first, and what the session will say. */
+export type FirstFactor = 'PASSWORD' | 'GOOGLE';
+
+/** What the first factor brings: a session, or the question for the second factor. */
 export type Admission = { issued: Issued } | { challenge: SecondFactorChallenge };
 
 type Owned = { userId: AnyPgColumn; adminId: AnyPgColumn; staffId: AnyPgColumn };
@@ -51,32 +54,44 @@ export async function hasSecondFactor(app: App, owner: Owner): Promise<boolean> 
 }
 
 /**
- * Lets an account in whose password was right a moment ago, in the transaction that has its row locked: with a session,
- * or with a challenge when there is a second factor.
+ * Lets an account in whose first factor was right a moment ago, in the transaction that has its row locked: with a
+ * session, or with a challenge when there is a second factor.
  */
-export async function admit(app: App, options: { account: Owner; actor: Actor }): Promise<Admission> {
-  const { account } = options;
-  if (await hasSecondFactor(app, account)) return { challenge: await openChallenge(app, account) };
-  return { issued: await enter(app, options) };
+export async function admit(
+  app: App,
+  options: { account: Owner; actor: Actor; method?: FirstFactor },
+): Promise<Admission> {
+  const { account, actor, method = 'PASSWORD' } = options;
+  if (await hasSecondFactor(app, account)) return { challenge: await openChallenge(app, { owner: account, method }) };
+  return { issued: await enter(app, { account, actor, method }) };
 }
 
 async function enter(
   app: App,
-  options: { account: Owner; actor: Actor; secondFactor?: SecondFactorMethod },
+  options: { account: Owner; actor: Actor; method: FirstFactor; secondFactor?: SecondFactorMethod },
 ): Promise<Issued> {
-  const { account, secondFactor } = options;
+  const { account, method, secondFactor } = options;
   const actor = actingAs(account, options.actor);
   const username = await noteSignIn(app, account);
-  // Suspended, disabled or deleted since the password was right.
+  // Suspended, disabled or deleted since the first factor was right.
   if (username === undefined) throw new AppError(account.kind === 'user' ? 'ACCOUNT_SUSPENDED' : 'INVALID_CREDENTIALS');
-  const issued = await openSession(app, { account: { ...account, username }, method: 'PASSWORD', actor });
+  const issued = await openSession(app, { account: { ...account, username }, method, actor });
   const target = { kind: 'session', id: issued.sessionId };
-  const after = secondFactor && { secondFactor };
-  await recordAudit(app, { actor, action: `${account.kind}.signed_in`, userId: personOf(account), target, after });
+  const after = { ...(method !== 'PASSWORD' && { method }), ...(secondFactor && { secondFactor }) };
+  await recordAudit(app, {
+    actor,
+    action: `${account.kind}.signed_in`,
+    userId: personOf(account),
+    target,
+    ...(Object.keys(after).length > 0 && { after }),
+  });
   return issued;
 }
 
-async function openChallenge(app: App, owner: Owner): Promise<SecondFactorChallenge> {
+async function openChallenge(
+  app: App,
+  { owner, method }: { owner: Owner; method: FirstFactor },
+): Promise<SecondFactorChallenge> {
   const challenge = makeKey('mfa');
   const now = app.now();
   const expiresAt = new Date(now.getTime() + CHALLENGE_MS);
@@ -86,7 +101,7 @@ async function openChallenge(app: App, owner: Owner): Promise<SecondFactorChalle
     .where(and(ownedBy(secondFactorChallenges, owner), lt(secondFactorChallenges.expiresAt, now)));
   await app.db
     .insert(secondFactorChallenges)
-    .values({ id: newId(), ...toOwnerColumns(owner), tokenHash: sha256(challenge), createdAt: now, expiresAt });
+    .values({ id: newId(), ...toOwnerColumns(owner), method, tokenHash: sha256(challenge), createdAt: now, expiresAt });
   const left = await app.db.$count(backupCodes, and(ownedBy(backupCodes, owner), isNull(backupCodes.usedAt)));
   return { challenge, methods: left > 0 ? ['TOTP', 'BACKUP_CODE'] : ['TOTP'], expiresAt };
 }
@@ -147,13 +162,13 @@ async function openByCode(
   const { owner, challenge, code, actor } = options;
   const secondFactor = await spendCode(app, { owner, code });
   if (!secondFactor) return undefined;
-  const used = await app.db
+  const [used] = await app.db
     .update(secondFactorChallenges)
     .set({ usedAt: app.now() })
     .where(liveChallenge(app, challenge))
-    .returning({ id: secondFactorChallenges.id });
-  if (used.length === 0) throw new AppError('TOKEN_INVALID');
-  return { issued: await enter(app, { account: owner, actor, secondFactor }), owner };
+    .returning({ method: secondFactorChallenges.method });
+  if (!used) throw new AppError('TOKEN_INVALID');
+  return { issued: await enter(app, { account: owner, actor, method: used.method, secondFactor }), owner };
 }
 
 /**

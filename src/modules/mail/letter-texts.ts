@@ -1,3 +1,11 @@
+/** What was done with an identity at a provider (Google, or its host name), when and from where. */
+interface ProviderAct {
+  username: string;
+  provider: string;
+  when: Date | string;
+  ip: string | null;
+}
+
 /** What each letter needs to be written. Values are as the caller has them; `cleanData` makes them fit to print. */
 export interface LetterData {
   WELCOME_VERIFY: { username: string; link: string };
@@ -28,6 +36,14 @@ export interface LetterData {
   ACCOUNT_RESTORED: { username: string };
   /** An operator began to act in the person's name. */
   IMPERSONATED: { username: string; when: Date | string; reason: string };
+  /** An account was made by signing in at a provider. */
+  PROVIDER_WELCOME: ProviderAct;
+  PROVIDER_LINKED: ProviderAct;
+  /** The same, to an account whose address nobody had proven: all that could open it before was dropped. */
+  PROVIDER_TOOK_OVER: ProviderAct;
+  PROVIDER_UNLINKED: ProviderAct;
+  /** From a device that the account was not used from before. */
+  PROVIDER_SIGN_IN: ProviderAct;
   /** For good. */
   ACCOUNT_ERASED: { username: string };
   /** Amounts in the currency's minor unit: `1999 EUR`. */

@@ -1,16 +1,17 @@
 // Invariants: from the commit on the person passes nowhere, because every reader of people, sessions and keys asks for
 // `deleted_at`; what they were is there once, sealed with their own key; their names are free; whoever comes with the
 // same names gets a new id and inherits nothing (V1, C8).
-import { and, eq, gt, isNull, or } from 'drizzle-orm';
+import { and, eq, gt, isNull } from 'drizzle-orm';
 import type { Actor, App } from '../../core/context.js';
 import { transact } from '../../core/database.js';
 import { found, requireId, requireReason } from '../../core/input.js';
 import { recordAudit } from '../audit/audit.service.js';
-import { apiKeys, emailTokens, type UserRow, users } from '../auth/auth.table.js';
+import { emailTokens, type UserRow, users } from '../auth/auth.table.js';
+import { endApiKeys } from '../auth/dropped-credentials.service.js';
 import { endSessions } from '../auth/sessions.service.js';
 import { releaseHoldsOf } from '../credits/holds.service.js';
 import { getSealingKey } from '../data-keys/data-keys.service.js';
-import { emitEvent, emitEvents } from '../events/events.service.js';
+import { emitEvent } from '../events/events.service.js';
 import { addressUser } from '../mail/addressee.js';
 import { queueLetter } from '../mail/outbox.service.js';
 import { closeBilling } from '../payments/customer-closing.service.js';
@@ -133,17 +134,4 @@ async function addressesOf(app: App, user: UserRow): Promise<Set<string>> {
       ),
     );
   return new Set([user.email, ...rows.map(({ email }) => email)]);
-}
-
-/** Takes the force of all keys of a person, of those in their overlap too. */
-export async function endApiKeys(app: App, userId: string): Promise<void> {
-  const now = app.now();
-  const ended = await app.db
-    .update(apiKeys)
-    .set({ revokedAt: now })
-    .where(and(eq(apiKeys.userId, userId), or(isNull(apiKeys.revokedAt), gt(apiKeys.revokedAt, now))))
-    .returning({ keyId: apiKeys.id });
-  const toEvent = ({ keyId }: { keyId: string }) =>
-    ({ kind: 'api_key.revoked', userId, data: { keyId, endsAt: now } }) as const;
-  await emitEvents(app, ended.map(toEvent));
 }

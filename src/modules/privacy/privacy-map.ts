@@ -14,6 +14,7 @@ import {
   totpFactors,
   users,
 } from '../auth/auth.table.js';
+import { linkedAccounts, oauthStates } from '../auth/openid.table.js';
 import { creditAccounts, creditHolds, creditTransactions } from '../credits/credits.table.js';
 import { dataKeys } from '../data-keys/data-keys.table.js';
 import { outboxEvents } from '../events/events.table.js';
@@ -184,10 +185,42 @@ export const PRIVACY_MAP: readonly HeldTable[] = [
       id: ERASED,
       ...ONE_OF_THREE,
       tokenHash: ERASED,
+      method: ERASED,
       createdAt: ERASED,
       expiresAt: ERASED,
       attempts: ERASED,
       usedAt: ERASED,
+    },
+  }),
+  held(linkedAccounts, {
+    section: 'linkedAccounts',
+    owner: 'userId',
+    columns: {
+      id: SHOWN_ERASED,
+      userId: ERASED,
+      issuer: SHOWN_ERASED,
+      subject: SHOWN_ERASED,
+      email: SHOWN_ERASED,
+      createdAt: SHOWN_ERASED,
+      lastUsedAt: SHOWN_ERASED,
+    },
+  }),
+  held(oauthStates, {
+    owner: 'userId',
+    columns: {
+      id: ERASED,
+      purpose: ERASED,
+      stateHash: ERASED,
+      browserHash: ERASED,
+      issuer: ERASED,
+      redirectUri: ERASED,
+      challenge: ERASED,
+      returnUrl: ERASED,
+      sealedPayload: ERASED,
+      userId: ERASED,
+      sessionId: ERASED,
+      createdAt: ERASED,
+      expiresAt: ERASED,
     },
   }),
   held(loginFailures, {

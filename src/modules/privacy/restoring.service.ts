@@ -8,6 +8,7 @@ import { AppError } from '../../core/errors.js';
 import { found, requireEmail, requireId, requireUsername } from '../../core/input.js';
 import { recordAudit } from '../audit/audit.service.js';
 import { type UserRow, users } from '../auth/auth.table.js';
+import { endApiKeys } from '../auth/dropped-credentials.service.js';
 import { isKeptForUndo } from '../auth/email-tokens.service.js';
 import { endSessions } from '../auth/sessions.service.js';
 import { findOpeningKeys } from '../data-keys/data-keys.service.js';
@@ -15,7 +16,7 @@ import { emitEvent } from '../events/events.service.js';
 import { addressUser } from '../mail/addressee.js';
 import { queueLetter } from '../mail/outbox.service.js';
 import { reopenBilling } from '../payments/customer-closing.service.js';
-import { endApiKeys, lockUser } from './leaving.service.js';
+import { lockUser } from './leaving.service.js';
 import { deletedUsers } from './privacy.table.js';
 import { openSnapshot, removeProofs, restoreProofs, type Snapshot } from './snapshots.service.js';
 

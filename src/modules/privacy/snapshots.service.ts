@@ -12,6 +12,7 @@ import {
   type UserRow,
   users,
 } from '../auth/auth.table.js';
+import { linkedAccounts, oauthStates } from '../auth/openid.table.js';
 import { type DataKey, openWith, resealWith, sealWith } from '../data-keys/data-keys.service.js';
 import { deletedUsers } from './privacy.table.js';
 
@@ -44,7 +45,7 @@ export function blankPerson(id: string): Personal {
 }
 
 /** Tables of secrets that go with the person and come back with them. */
-const PROOFS = { recoveryPhrases, totpFactors, backupCodes } as const;
+const PROOFS = { recoveryPhrases, totpFactors, backupCodes, linkedAccounts } as const;
 type Proofs = { -readonly [Name in keyof typeof PROOFS]: Record<string, unknown>[] };
 const PROOF_NAMES = Object.keys(PROOFS) as (keyof Proofs)[];
 
@@ -58,7 +59,7 @@ const ABOUT = 'deleted_user';
 /** The person's rows as they are now, sealed with their own key. Inside the transaction that locks the person. */
 export async function takeSnapshot(app: App, options: { user: UserRow; key: DataKey }): Promise<string> {
   const { id, createdAt, updatedAt, deletedAt, ...person } = options.user;
-  const proofs: Proofs = { recoveryPhrases: [], totpFactors: [], backupCodes: [] };
+  const proofs: Proofs = { recoveryPhrases: [], totpFactors: [], backupCodes: [], linkedAccounts: [] };
   for (const name of PROOF_NAMES) {
     proofs[name] = await app.db.select().from(PROOFS[name]).where(eq(PROOFS[name].userId, id));
   }
@@ -67,9 +68,8 @@ export async function takeSnapshot(app: App, options: { user: UserRow; key: Data
 
 /** Takes away what proves that somebody is the person, and the links that letters to them hold. */
 export async function removeProofs(app: App, userId: string): Promise<void> {
-  for (const table of [recoveryPhrases, totpFactors, backupCodes, secondFactorChallenges, emailTokens]) {
-    await app.db.delete(table).where(eq(table.userId, userId));
-  }
+  const others = [secondFactorChallenges, emailTokens, oauthStates];
+  for (const table of [...Object.values(PROOFS), ...others]) await app.db.delete(table).where(eq(table.userId, userId));
 }
 
 /** Seals what is kept of somebody who was deleted under the newest of their keys. Answers how many rows were written. */
@@ -100,11 +100,19 @@ export function openSnapshot(keys: readonly DataKey[], sealed: string): Snapshot
   return { person: revived(users, { ...person }) as unknown as Personal, proofs };
 }
 
-/** Puts back what `removeProofs` took, as the snapshot has it. */
-export async function restoreProofs(app: App, proofs: Proofs): Promise<void> {
+/**
+ * Puts back what `removeProofs` took, as the snapshot has it. Who signed up anew with their identity at a provider keeps
+ * it there: it belongs to one account.
+ */
+export async function restoreProofs(app: App, proofs: Partial<Proofs>): Promise<void> {
   for (const name of PROOF_NAMES) {
-    const rows = proofs[name].map((row) => revived(PROOFS[name], row));
-    if (rows.length > 0) await app.db.insert(PROOFS[name]).values(rows as never);
+    // A snapshot may be older than the table.
+    const rows = (proofs[name] ?? []).map((row) => revived(PROOFS[name], row));
+    if (rows.length === 0) continue;
+    await app.db
+      .insert(PROOFS[name])
+      .values(rows as never)
+      .onConflictDoNothing();
   }
 }
 

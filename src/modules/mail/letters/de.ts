@@ -248,6 +248,60 @@ export const de: LetterTexts = {
         ],
       }),
     },
+    PROVIDER_WELCOME: {
+      subject: 'Willkommen! Ihr Konto ist bereit',
+      body: ({ provider }) => ({
+        paragraphs: [
+          `Ihr Konto wurde angelegt, als Sie sich mit ${provider} angemeldet haben. Die Adresse gilt als bestätigt.`,
+          'Es hat kein Passwort: Melden Sie sich wieder genauso an, oder fordern Sie auf der Anmeldeseite ein Passwort an, wenn Sie eines haben möchten.',
+        ],
+        notes: [`Wenn Sie das nicht waren, ${WRITE_TO_OPERATOR}.`],
+      }),
+    },
+    PROVIDER_LINKED: {
+      subject: 'Ihr Konto hat einen neuen Anmeldeweg',
+      body: ({ provider, when, ip }) => ({
+        paragraphs: [
+          `Ein Konto bei ${provider} wurde am ${when} von ${ip} aus mit Ihrem verknüpft. Es kann sich ab jetzt anmelden.`,
+        ],
+        notes: [
+          'Wenn Sie das nicht waren, melden Sie sich an, entfernen Sie das verknüpfte Konto in den Einstellungen und vergeben Sie sofort ein neues Passwort.',
+        ],
+      }),
+    },
+    PROVIDER_TOOK_OVER: {
+      subject: 'Ihr Konto gehört jetzt Ihnen allein',
+      body: ({ provider }) => ({
+        paragraphs: [
+          `Jemand hatte mit Ihrer Adresse ein Konto angelegt, ohne sie zu bestätigen. Mit der Anmeldung über ${provider} haben Sie sie bestätigt, und das Konto gehört Ihnen.`,
+          'Das frühere Passwort, die früheren Sitzungen und Schlüssel gelten nicht mehr.',
+        ],
+        notes: [
+          'Wenn Sie es selbst angelegt haben, ist nichts zu tun: Vergeben Sie ein neues Passwort, wenn Sie eines möchten.',
+        ],
+      }),
+    },
+    PROVIDER_UNLINKED: {
+      subject: 'Ein Anmeldeweg wurde entfernt',
+      body: ({ provider, when, ip }) => ({
+        paragraphs: [
+          `Die Verknüpfung mit dem Konto bei ${provider} wurde am ${when} von ${ip} aus gelöst. Es kann sich nicht mehr anmelden.`,
+          'Ihre anderen Sitzungen wurden abgemeldet.',
+        ],
+        notes: [NOT_YOU],
+      }),
+    },
+    PROVIDER_SIGN_IN: {
+      subject: 'Anmeldung mit einem neuen Gerät',
+      body: ({ provider, when, ip }) => ({
+        paragraphs: [
+          `Bei Ihrem Konto hat sich am ${when} von ${ip} aus jemand mit ${provider} angemeldet, mit einem bisher nicht benutzten Gerät.`,
+        ],
+        notes: [
+          'Wenn Sie das nicht waren, sichern Sie zuerst Ihr Konto dort und beenden Sie dann hier Ihre anderen Sitzungen.',
+        ],
+      }),
+    },
     ACCOUNT_ERASED: {
       subject: 'Ihre Daten wurden gelöscht',
       body: () => ({

@@ -242,6 +242,56 @@ export const en: LetterTexts = {
         ],
       }),
     },
+    PROVIDER_WELCOME: {
+      subject: 'Welcome! Your account is ready',
+      body: ({ provider }) => ({
+        paragraphs: [
+          `Your account was made when you signed in with ${provider}. Its address counts as verified.`,
+          'It has no password: sign in the same way again, or ask for a new password on the sign-in page to have one.',
+        ],
+        notes: ['If this was not you, write to the people who run this service.'],
+      }),
+    },
+    PROVIDER_LINKED: {
+      subject: 'A new way to sign in to your account',
+      body: ({ provider, when, ip }) => ({
+        paragraphs: [
+          `An account at ${provider} was linked with yours on ${when}, from ${ip}. It can sign in from now on.`,
+        ],
+        notes: [
+          'If this was not you, sign in, remove the linked account in your settings and set a new password at once.',
+        ],
+      }),
+    },
+    PROVIDER_TOOK_OVER: {
+      subject: 'Your account is now yours alone',
+      body: ({ provider }) => ({
+        paragraphs: [
+          `Somebody had made an account with your address without proving it. You proved it by signing in with ${provider}, so the account is yours.`,
+          'Its earlier password, sessions and keys no longer work.',
+        ],
+        notes: ['If you made it yourself, there is nothing to do: set a new password if you want one.'],
+      }),
+    },
+    PROVIDER_UNLINKED: {
+      subject: 'A way to sign in was removed',
+      body: ({ provider, when, ip }) => ({
+        paragraphs: [
+          `The account at ${provider} was unlinked from yours on ${when}, from ${ip}. It can no longer sign in.`,
+          'Your other sessions were signed out.',
+        ],
+        notes: [NOT_YOU],
+      }),
+    },
+    PROVIDER_SIGN_IN: {
+      subject: 'A sign-in from a new device',
+      body: ({ provider, when, ip }) => ({
+        paragraphs: [
+          `Your account was signed in to with ${provider} on ${when}, from ${ip}, on a device it was not used on before.`,
+        ],
+        notes: ['If this was not you, secure your account there first, then end your other sessions here.'],
+      }),
+    },
     ACCOUNT_ERASED: {
       subject: 'Your data was erased',
       body: () => ({

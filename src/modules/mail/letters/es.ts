@@ -243,6 +243,56 @@ export const es: LetterTexts = {
         ],
       }),
     },
+    PROVIDER_WELCOME: {
+      subject: 'Le damos la bienvenida: su cuenta está lista',
+      body: ({ provider }) => ({
+        paragraphs: [
+          `Su cuenta se creó al iniciar sesión con ${provider}. La dirección ya cuenta como verificada.`,
+          'No tiene contraseña: inicie sesión de la misma manera, o pida una contraseña en la página de inicio de sesión si la quiere.',
+        ],
+        notes: [`Si no fue usted, ${WRITE_TO_OPERATOR}.`],
+      }),
+    },
+    PROVIDER_LINKED: {
+      subject: 'Su cuenta tiene otra forma de iniciar sesión',
+      body: ({ provider, when, ip }) => ({
+        paragraphs: [
+          `Una cuenta de ${provider} se vinculó con la suya el ${when}, desde ${ip}. A partir de ahora puede iniciar sesión.`,
+        ],
+        notes: [
+          'Si no fue usted, inicie sesión, quite la cuenta vinculada en los ajustes y establezca de inmediato una contraseña nueva.',
+        ],
+      }),
+    },
+    PROVIDER_TOOK_OVER: {
+      subject: 'Su cuenta es ahora solo suya',
+      body: ({ provider }) => ({
+        paragraphs: [
+          `Alguien había creado una cuenta con su dirección sin verificarla. Usted la ha verificado al iniciar sesión con ${provider}, así que la cuenta es suya.`,
+          'La contraseña, las sesiones y las claves anteriores ya no sirven.',
+        ],
+        notes: ['Si la creó usted, no tiene que hacer nada: establezca una contraseña nueva si la quiere.'],
+      }),
+    },
+    PROVIDER_UNLINKED: {
+      subject: 'Se ha quitado una forma de iniciar sesión',
+      body: ({ provider, when, ip }) => ({
+        paragraphs: [
+          `La cuenta de ${provider} se desvinculó de la suya el ${when}, desde ${ip}. Ya no puede iniciar sesión.`,
+          'Se han cerrado sus demás sesiones.',
+        ],
+        notes: [NOT_YOU],
+      }),
+    },
+    PROVIDER_SIGN_IN: {
+      subject: 'Inicio de sesión en un dispositivo nuevo',
+      body: ({ provider, when, ip }) => ({
+        paragraphs: [
+          `Alguien inició sesión en su cuenta con ${provider} el ${when}, desde ${ip}, en un dispositivo que no se había usado antes.`,
+        ],
+        notes: ['Si no fue usted, proteja primero su cuenta allí y cierre después aquí sus demás sesiones.'],
+      }),
+    },
     ACCOUNT_ERASED: {
       subject: 'Sus datos han sido borrados',
       body: () => ({

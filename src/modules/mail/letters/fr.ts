@@ -251,6 +251,58 @@ export const fr: LetterTexts = {
         ],
       }),
     },
+    PROVIDER_WELCOME: {
+      subject: 'Bienvenue\u00a0! Votre compte est prêt',
+      body: ({ provider }) => ({
+        paragraphs: [
+          `Votre compte a été créé lorsque vous vous êtes connecté avec ${provider}. L’adresse est considérée comme vérifiée.`,
+          'Il n’a pas de mot de passe\u00a0: connectez-vous de la même façon, ou demandez un mot de passe sur la page de connexion si vous en voulez un.',
+        ],
+        notes: [`Si ce n’était pas vous, ${WRITE_TO_OPERATOR}.`],
+      }),
+    },
+    PROVIDER_LINKED: {
+      subject: 'Votre compte a un nouveau moyen de connexion',
+      body: ({ provider, when, ip }) => ({
+        paragraphs: [
+          `Un compte ${provider} a été lié au vôtre le ${when}, depuis ${ip}. Il permet désormais de se connecter.`,
+        ],
+        notes: [
+          'Si ce n’était pas vous, connectez-vous, retirez le compte lié dans les paramètres et choisissez tout de suite un nouveau mot de passe.',
+        ],
+      }),
+    },
+    PROVIDER_TOOK_OVER: {
+      subject: 'Votre compte n’est plus qu’à vous',
+      body: ({ provider }) => ({
+        paragraphs: [
+          `Quelqu’un avait créé un compte avec votre adresse sans la vérifier. Vous l’avez vérifiée en vous connectant avec ${provider}\u00a0: le compte est à vous.`,
+          'Le mot de passe, les sessions et les clés d’avant ne fonctionnent plus.',
+        ],
+        notes: [
+          'Si vous l’aviez créé vous-même, il n’y a rien à faire\u00a0: choisissez un nouveau mot de passe si vous en voulez un.',
+        ],
+      }),
+    },
+    PROVIDER_UNLINKED: {
+      subject: 'Un moyen de connexion a été retiré',
+      body: ({ provider, when, ip }) => ({
+        paragraphs: [
+          `Le compte ${provider} a été dissocié du vôtre le ${when}, depuis ${ip}. Il ne permet plus de se connecter.`,
+          'Vos autres sessions ont été fermées.',
+        ],
+        notes: [NOT_YOU],
+      }),
+    },
+    PROVIDER_SIGN_IN: {
+      subject: 'Connexion depuis un nouvel appareil',
+      body: ({ provider, when, ip }) => ({
+        paragraphs: [
+          `Quelqu’un s’est connecté à votre compte avec ${provider} le ${when}, depuis ${ip}, sur un appareil qui n’avait pas encore servi.`,
+        ],
+        notes: ['Si ce n’était pas vous, protégez d’abord votre compte là-bas, puis fermez ici vos autres sessions.'],
+      }),
+    },
     ACCOUNT_ERASED: {
       subject: 'Vos données ont été effacées',
       body: () => ({

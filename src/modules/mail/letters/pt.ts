@@ -243,6 +243,56 @@ export const pt: LetterTexts = {
         ],
       }),
     },
+    PROVIDER_WELCOME: {
+      subject: 'Boas-vindas! Sua conta está pronta',
+      body: ({ provider }) => ({
+        paragraphs: [
+          `Sua conta foi criada quando você entrou com ${provider}. O endereço já conta como confirmado.`,
+          'Ela não tem senha: entre da mesma forma ou, se quiser uma, peça uma senha na página de entrada.',
+        ],
+        notes: [`Se não foi você, ${WRITE_TO_OPERATOR}.`],
+      }),
+    },
+    PROVIDER_LINKED: {
+      subject: 'Sua conta tem uma nova forma de entrar',
+      body: ({ provider, when, ip }) => ({
+        paragraphs: [
+          `Uma conta em ${provider} foi vinculada à sua em ${when}, a partir de ${ip}. Agora ela também pode entrar.`,
+        ],
+        notes: [
+          'Se não foi você, entre, remova a conta vinculada nas configurações e defina uma nova senha imediatamente.',
+        ],
+      }),
+    },
+    PROVIDER_TOOK_OVER: {
+      subject: 'Sua conta agora é só sua',
+      body: ({ provider }) => ({
+        paragraphs: [
+          `Alguém tinha criado uma conta com o seu endereço sem confirmá-lo. Você o confirmou ao entrar com ${provider}, e a conta é sua.`,
+          'A senha, as sessões e as chaves anteriores não funcionam mais.',
+        ],
+        notes: ['Se foi você quem a criou, não é preciso fazer nada: defina uma nova senha, se quiser.'],
+      }),
+    },
+    PROVIDER_UNLINKED: {
+      subject: 'Uma forma de entrar foi removida',
+      body: ({ provider, when, ip }) => ({
+        paragraphs: [
+          `A conta em ${provider} foi desvinculada da sua em ${when}, a partir de ${ip}. Ela não pode mais entrar.`,
+          'Suas outras sessões foram encerradas.',
+        ],
+        notes: [NOT_YOU],
+      }),
+    },
+    PROVIDER_SIGN_IN: {
+      subject: 'Entrada em um novo dispositivo',
+      body: ({ provider, when, ip }) => ({
+        paragraphs: [
+          `Alguém entrou na sua conta com ${provider} em ${when}, a partir de ${ip}, em um dispositivo que ainda não tinha sido usado.`,
+        ],
+        notes: ['Se não foi você, proteja primeiro a sua conta lá e depois encerre aqui as suas outras sessões.'],
+      }),
+    },
     ACCOUNT_ERASED: {
       subject: 'Seus dados foram apagados',
       body: () => ({

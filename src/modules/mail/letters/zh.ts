@@ -216,6 +216,50 @@ export const zh: LetterTexts = {
         ],
       }),
     },
+    PROVIDER_WELCOME: {
+      subject: '欢迎加入！您的账号已就绪',
+      body: ({ provider }) => ({
+        paragraphs: [
+          `您使用 ${provider} 登录时，我们为您创建了账号，邮箱地址视为已验证。`,
+          '该账号没有密码：请继续以同样的方式登录；如需密码，可在登录页面申请设置。',
+        ],
+        notes: [`如果这不是您本人的操作，${WRITE_TO_OPERATOR}。`],
+      }),
+    },
+    PROVIDER_LINKED: {
+      subject: '您的账号新增了一种登录方式',
+      body: ({ provider, when, ip }) => ({
+        paragraphs: [`${provider} 的一个账号已于 ${when} 与您的账号关联（IP 地址：${ip}），今后可用它登录。`],
+        notes: ['如果这不是您本人的操作，请立即登录，在设置中移除该关联账号，并设置新密码。'],
+      }),
+    },
+    PROVIDER_TOOK_OVER: {
+      subject: '您的账号现在只属于您',
+      body: ({ provider }) => ({
+        paragraphs: [
+          `有人曾用您的邮箱地址创建账号，但没有验证。您通过 ${provider} 登录验证了该地址，因此该账号归您所有。`,
+          '原来的密码、会话和密钥均已失效。',
+        ],
+        notes: ['如果账号是您自己创建的，则无需任何操作；如有需要，可设置新密码。'],
+      }),
+    },
+    PROVIDER_UNLINKED: {
+      subject: '一种登录方式已被移除',
+      body: ({ provider, when, ip }) => ({
+        paragraphs: [
+          `${provider} 的账号已于 ${when} 与您的账号解除关联（IP 地址：${ip}），不能再用它登录。`,
+          '您的其他会话已全部退出登录。',
+        ],
+        notes: [NOT_YOU],
+      }),
+    },
+    PROVIDER_SIGN_IN: {
+      subject: '新设备登录提醒',
+      body: ({ provider, when, ip }) => ({
+        paragraphs: [`您的账号于 ${when} 通过 ${provider} 在一台未曾使用过的设备上登录（IP 地址：${ip}）。`],
+        notes: ['如果这不是您本人的操作，请先保护好您在那里的账号，然后在此结束其他会话。'],
+      }),
+    },
     ACCOUNT_ERASED: {
       subject: '您的数据已被清除',
       body: () => ({
