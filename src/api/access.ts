@@ -156,6 +156,7 @@ export const ACCESS = {
     currentSession: AUTHENTICATED_ALL_KINDS,
     me: orApiKey(VERIFIED, 'account:read'),
     exportMyData: FRESH,
+    dataExports: VERIFIED,
     // credits
     creditBalance: service('credits:read'),
     creditTransactions: service('credits:read'),
@@ -222,6 +223,8 @@ export const ACCESS = {
     recoverAccount: PUBLIC,
     updateProfile: VERIFIED,
     createAvatarUpload: VERIFIED,
+    createDataExport: FRESH,
+    createDataExportLink: FRESH,
     deleteAccount: FRESH,
     createApiKey: FRESH,
     rotateApiKey: FRESH,

@@ -36,6 +36,7 @@ import { MessagesResolver, UserMessagesResolver } from '../modules/messages/mess
 import { NetworkResolver } from '../modules/network/network.resolver.js';
 import { OpenidResolver } from '../modules/openid/openid.resolver.js';
 import { PaymentsResolver } from '../modules/payments/payments.resolver.js';
+import { DataExportsResolver } from '../modules/privacy/data-exports.resolver.js';
 import { PrivacyResolver } from '../modules/privacy/privacy.resolver.js';
 import { SecondFactorRemovalResolver } from '../modules/second-factor/removal.resolver.js';
 import {
@@ -95,6 +96,7 @@ const RESOLVERS: NonEmptyArray<new () => object> = [
   UserUsageResolver,
   MessagesResolver,
   UserMessagesResolver,
+  DataExportsResolver,
   PrivacyResolver,
   OpenidResolver,
   UserLimitsResolver,

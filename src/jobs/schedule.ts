@@ -11,6 +11,7 @@ import { deleteExpiredWays } from '../modules/openid/ways.service.js';
 import { finishClosings } from '../modules/payments/customer-closing.service.js';
 import { reconcileBilling } from '../modules/payments/reconciliation.service.js';
 import { catchUpOnStripeEvents, retryStripeEvents } from '../modules/payments/stripe-events.service.js';
+import { makeDataExports } from '../modules/privacy/data-exports.service.js';
 import { purgeDeletedUsers } from '../modules/privacy/erasing.service.js';
 import { rotateDataKeys } from '../modules/privacy/key-rotation.service.js';
 
@@ -19,6 +20,7 @@ export const JOBS: readonly Job[] = [
   { name: 'delete-expired-credentials', cron: '7 * * * *', run: deleteExpiredCredentials },
   { name: 'delete-expired-ways', cron: '12 * * * *', run: deleteExpiredWays },
   { name: 'purge-messages', cron: '17 * * * *', run: purgeMessages },
+  { name: 'make-data-exports', cron: '* * * * *', run: makeDataExports },
   { name: 'delete-expired-files', cron: '*/5 * * * *', run: deleteExpiredFiles },
   { name: 'purge-deleted-users', cron: '27 * * * *', run: purgeDeletedUsers },
   { name: 'rotate-signing-keys', cron: '3 * * * *', run: rotateDueSigningKeys },

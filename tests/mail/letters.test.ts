@@ -36,6 +36,7 @@ const dataWith = (words: string): LetterData => ({
   PROVIDER_TOOK_OVER: { username: words, provider: words, when, ip: words },
   PROVIDER_UNLINKED: { username: words, provider: words, when, ip: null },
   PROVIDER_SIGN_IN: { username: words, provider: words, when, ip: '203.0.113.7' },
+  DATA_EXPORT_READY: { username: words, when },
   IMPERSONATED: { username: words, when, reason: words },
   PAYMENT_RECEIVED: { username: words, product: words, amount: '1999 EUR' },
   PAYMENT_FAILED: { username: words, product: words, amount: words },

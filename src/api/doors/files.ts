@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { App } from '../../core/context.js';
 import { badInput } from '../../core/errors.js';
 import { AVATAR_BYTES, openAvatar, readUploadToken, receiveAvatarUpload } from '../../modules/files/avatars.service.js';
+import { openDataExport } from '../../modules/privacy/data-exports.service.js';
 
 /** What the form around the file may take. */
 const FORM_BYTES = 16 * 1024;
@@ -27,6 +28,15 @@ export function mountFiles(server: FastifyInstance, app: App): void {
       .type(contentType)
       .send(stream);
   });
+
+  server.get<{ Params: { token: string } }>('/exports/:token', async (request, reply) => {
+    const { stream, name } = await openDataExport(app, request.params.token);
+    return reply
+      .header('content-security-policy', LOCKED)
+      .header('content-disposition', `attachment; filename="${name}"`)
+      .type('application/json; charset=utf-8')
+      .send(stream);
+  });
 }
 
 /** `POST /uploads/:token` answers 204, as S3 does. The token is looked at before a byte of the body is read. */
@@ -46,7 +56,7 @@ function mountUploads(server: FastifyInstance, app: App): void {
         },
       },
       async (request, reply) => {
-        const { uploadId } = readUploadToken(app, request.params.token);
+        const uploadId = readUploadToken(app, request.params.token);
         const file = await fileOf(request.body, request.headers['content-type']);
         await receiveAvatarUpload(app, { uploadId, file });
         return reply.code(204).send();

@@ -54,6 +54,11 @@ export const VALUES: readonly PlaygroundValue[] = [
   { name: 'verifyEmailToken', about: 'empty: from the mailbox', link: '/verify-email' },
   { name: 'resetPasswordToken', about: 'empty: from the mailbox', link: '/reset-password' },
   { name: 'uploadId', about: 'from createAvatarUpload', from: ['createAvatarUpload.uploadId'] },
+  {
+    name: 'exportId',
+    about: 'from createDataExport',
+    from: ['createDataExport.dataExport.id', 'dataExports.0.id'],
+  },
   { name: 'apiKeyId', about: 'from createApiKey', from: ['createApiKey.apiKey.id'] },
   { name: 'serviceKey', about: 'printed at the first start', from: ['createService.key'] },
   { name: 'holdId', about: 'from holdCredits', from: ['holdCredits.hold.id'] },
@@ -372,6 +377,40 @@ mutation ChangePassword($input: ChangePasswordInput!) {
 query ExportMyData {
   exportMyData
 }`,
+    },
+    {
+      name: 'CreateDataExport',
+      about: 'The same as a file, to its very end.',
+      query: `# A file with everything, however much. It
+# is made within a minute or two; a letter
+# says when. Asks for a fresh sign-in.
+mutation CreateDataExport {
+  createDataExport {
+    dataExport { id readyAt expiresAt }
+  }
+}`,
+    },
+    {
+      name: 'MyDataExports',
+      about: 'The files that are there.',
+      query: `# The files you asked for, and whether
+# they are ready.
+query MyDataExports {
+  dataExports { id createdAt readyAt sizeBytes expiresAt }
+}`,
+    },
+    {
+      name: 'CreateDataExportLink',
+      about: 'Where a browser gets the file.',
+      query: `# An address that gives the file to whoever
+# opens it, for a minute.
+mutation CreateDataExportLink($id: ID!) {
+  createDataExportLink(id: $id) {
+    url
+    expiresAt
+  }
+}`,
+      variables: { id: '{{exportId}}' },
     },
     {
       name: 'DeleteAccount',

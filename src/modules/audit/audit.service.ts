@@ -28,6 +28,7 @@ export type AuditAction =
   | 'user.deleted'
   | 'user.restored'
   | 'user.erased'
+  | 'user.data_export_requested'
   | 'user.data_exported'
   | 'user.data_key_rotated'
   | 'user.messages_viewed'

@@ -1,7 +1,6 @@
 // Invariants: what is shown as an avatar is the very bytes that were looked at: they are copied under a new key, since a
 // form that S3 has signed takes other bytes for the old one until it ends; an upload becomes an avatar once, and its
 // owner's; no disk and no other host is waited for while a transaction is open.
-import { createHmac, timingSafeEqual } from 'node:crypto';
 import { and, eq, gt, isNull } from 'drizzle-orm';
 import type { App } from '../../core/context.js';
 import { AppError, badInput } from '../../core/errors.js';
@@ -10,6 +9,7 @@ import { found, isUuid, requireId } from '../../core/input.js';
 import { readWhole, type StoredObject } from '../../core/storage.js';
 import { endFilesOf, reserveFile } from './files.service.js';
 import { type StoredFileRow, storedFiles } from './files.table.js';
+import { readPlace, signPlace } from './signed-places.js';
 
 /** No SVG: it is a document with scripts. */
 const EXTENSIONS: Readonly<Record<string, string>> = { 'image/png': 'png', 'image/jpeg': 'jpg', 'image/webp': 'webp' };
@@ -53,26 +53,13 @@ const endOfForm = ({ createdAt }: StoredFileRow) => new Date(createdAt.getTime()
 
 /** The same kind of form for a door of our own. What proves it stands in the address, to be looked at before the body. */
 function ownForm(app: App, row: StoredFileRow) {
-  const place = `${row.id}.${endOfForm(row).getTime()}`;
-  return { url: `${app.config.server.publicUrl}/uploads/${place}.${signatureOf(app, place)}`, fields: {} };
+  const token = signPlace(app, { purpose: 'upload', fileId: row.id, endsAt: endOfForm(row) });
+  return { url: `${app.config.server.publicUrl}/uploads/${token}`, fields: {} };
 }
 
-function signatureOf(app: App, place: string): string {
-  return createHmac('sha256', app.secrets.derive('upload')).update(place).digest('base64url');
-}
-
-/**
- * The upload that an address of `ownForm` is for. Asks nothing of the database: strangers cost nothing.
- *
- * @throws TOKEN_INVALID, TOKEN_EXPIRED
- */
-export function readUploadToken(app: App, token: string): { uploadId: string } {
-  const [id = '', end = '', signature = ''] = token.split('.');
-  const given = Buffer.from(signature);
-  const right = Buffer.from(signatureOf(app, `${id}.${end}`));
-  if (given.length !== right.length || !timingSafeEqual(given, right)) throw new AppError('TOKEN_INVALID');
-  if (Number(end) <= app.now().getTime()) throw new AppError('TOKEN_EXPIRED');
-  return { uploadId: id };
+/** The upload that such an address is for. @throws TOKEN_INVALID, TOKEN_EXPIRED */
+export function readUploadToken(app: App, token: string): string {
+  return readPlace(app, { purpose: 'upload', token });
 }
 
 /**

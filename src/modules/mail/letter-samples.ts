@@ -33,6 +33,7 @@ export function sampleLetters({ now, baseUrl }: { now: Date; baseUrl: string }):
     PROVIDER_TOOK_OVER: { username, provider: 'Google', when, ip },
     PROVIDER_UNLINKED: { username, provider: 'Google', when, ip },
     PROVIDER_SIGN_IN: { username, provider: 'Google', when, ip },
+    DATA_EXPORT_READY: { username, when },
     ACCOUNT_ERASED: { username },
     PAYMENT_RECEIVED: { username, product: '1,000 credits', amount: '1999 EUR' },
     PAYMENT_FAILED: { username, product: 'Pro', amount: '1200 EUR' },

@@ -44,6 +44,8 @@ export interface LetterData {
   PROVIDER_UNLINKED: ProviderAct;
   /** From a device that the account was not used from before. */
   PROVIDER_SIGN_IN: ProviderAct;
+  /** The file is there until then. */
+  DATA_EXPORT_READY: { username: string; when: Date | string };
   /** For good. */
   ACCOUNT_ERASED: { username: string };
   /** Amounts in the currency's minor unit: `1999 EUR`. */

@@ -14,6 +14,7 @@ import {
   replaceSealingKey,
 } from '../data-keys/data-keys.service.js';
 import { dataKeys } from '../data-keys/data-keys.table.js';
+import { storedFiles } from '../files/files.table.js';
 import { messageLogs } from '../messages/messages.table.js';
 import { resealMessages } from '../messages/resealing.service.js';
 import { lockUser } from './leaving.service.js';
@@ -84,6 +85,7 @@ async function resealPerson(app: App, userId: string): Promise<number> {
 /** Whether a text is under the key of the row of `data_keys` that is looked at. */
 const isUnderKey = (sealed: SQL) => sql`starts_with(${sealed}, 'd1.' || ${dataKeys.generation} || '.')`;
 
+/** A file of a data export is not sealed anew: it lives for a day, and the keys wait for its end. */
 async function removeUnusedKeys(app: App, userId: string): Promise<void> {
   const before = sql.param(new Date(app.now().getTime() - STILL_WRITING_MS), dataKeys.supersededAt);
   await app.db.delete(dataKeys).where(sql`
@@ -91,5 +93,7 @@ async function removeUnusedKeys(app: App, userId: string): Promise<void> {
     and not exists (select from ${messageLogs} where ${messageLogs.userId} = ${userId}
                       and ${isUnderKey(sql`${messageLogs.sealedContent}`)})
     and not exists (select from ${deletedUsers} where ${deletedUsers.userId} = ${userId}
-                      and ${isUnderKey(sql`${deletedUsers.sealedSnapshot}`)})`);
+                      and ${isUnderKey(sql`${deletedUsers.sealedSnapshot}`)})
+    and not exists (select from ${storedFiles} where ${storedFiles.userId} = ${userId}
+                      and ${storedFiles.kind} = 'DATA_EXPORT')`);
 }

@@ -12,6 +12,7 @@ import { endSessions } from '../auth/sessions.service.js';
 import { releaseHoldsOf } from '../credits/holds.service.js';
 import { getSealingKey } from '../data-keys/data-keys.service.js';
 import { emitEvent } from '../events/events.service.js';
+import { endFilesOf } from '../files/files.service.js';
 import { addressUser } from '../mail/addressee.js';
 import { queueLetter } from '../mail/outbox.service.js';
 import { closeBilling } from '../payments/customer-closing.service.js';
@@ -74,6 +75,8 @@ export async function leave(
   const endedSessions = await endSessions(app, { account: { kind: 'user', id: userId }, reason: 'USER_DELETED' });
   await endApiKeys(app, userId);
   await removeProofs(app, userId);
+  // The avatar waits with them, unseen.
+  await endFilesOf(app, { userId, kinds: ['DATA_EXPORT'] });
   const releasedHolds = await releaseHoldsOf(app, userId);
   await closeBilling(app, userId);
   await app.db

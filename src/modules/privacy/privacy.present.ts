@@ -1,4 +1,6 @@
 import { toUser } from '../auth/auth.present.js';
+import type { StoredFileRow } from '../files/files.table.js';
+import type { DataExport } from './data-exports.types.js';
 import type { DeletedPerson, Departed } from './deleted-users.service.js';
 import type { DeletedUser, DeletedUserPayload } from './privacy.types.js';
 
@@ -19,4 +21,9 @@ export function toDeletedUser(row: DeletedPerson): DeletedUser {
 
 export function toDeletedUserPayload({ user, deleted }: Departed, now: Date): DeletedUserPayload {
   return { user: toUser(user, now), deletedUser: toDeletedUser(deleted) };
+}
+
+export function toDataExport(row: StoredFileRow): DataExport {
+  const { id, createdAt, storedAt: readyAt, sizeBytes, expiresAt } = row;
+  return { id, createdAt, readyAt, sizeBytes, expiresAt: expiresAt ?? createdAt };
 }

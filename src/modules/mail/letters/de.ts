@@ -302,6 +302,16 @@ export const de: LetterTexts = {
         ],
       }),
     },
+    DATA_EXPORT_READY: {
+      subject: 'Ihr Datenexport ist fertig',
+      body: ({ when }) => ({
+        paragraphs: [
+          'Die Datei mit allem, was über Sie gespeichert ist, liegt bereit. Um sie abzuholen, melden Sie sich an und bestätigen Sie Ihr Passwort.',
+          `Sie wird am ${when} gelöscht.`,
+        ],
+        notes: [NOT_YOU],
+      }),
+    },
     ACCOUNT_ERASED: {
       subject: 'Ihre Daten wurden gelöscht',
       body: () => ({

@@ -292,6 +292,16 @@ export const en: LetterTexts = {
         notes: ['If this was not you, secure your account there first, then end your other sessions here.'],
       }),
     },
+    DATA_EXPORT_READY: {
+      subject: 'Your data export is ready',
+      body: ({ when }) => ({
+        paragraphs: [
+          'The file with everything that is held about you is ready. To fetch it, sign in and confirm your password.',
+          `It is deleted on ${when}.`,
+        ],
+        notes: [NOT_YOU],
+      }),
+    },
     ACCOUNT_ERASED: {
       subject: 'Your data was erased',
       body: () => ({

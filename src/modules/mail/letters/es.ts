@@ -293,6 +293,16 @@ export const es: LetterTexts = {
         notes: ['Si no fue usted, proteja primero su cuenta allí y cierre después aquí sus demás sesiones.'],
       }),
     },
+    DATA_EXPORT_READY: {
+      subject: 'Su exportación de datos está lista',
+      body: ({ when }) => ({
+        paragraphs: [
+          'El archivo con todo lo que se guarda sobre usted está listo. Para descargarlo, inicie sesión y confirme su contraseña.',
+          `Se borrará el ${when}.`,
+        ],
+        notes: [NOT_YOU],
+      }),
+    },
     ACCOUNT_ERASED: {
       subject: 'Sus datos han sido borrados',
       body: () => ({

@@ -303,6 +303,16 @@ export const fr: LetterTexts = {
         notes: ['Si ce n’était pas vous, protégez d’abord votre compte là-bas, puis fermez ici vos autres sessions.'],
       }),
     },
+    DATA_EXPORT_READY: {
+      subject: 'L’export de vos données est prêt',
+      body: ({ when }) => ({
+        paragraphs: [
+          'Le fichier contenant tout ce qui est conservé à votre sujet est prêt. Pour le récupérer, connectez-vous et confirmez votre mot de passe.',
+          `Il sera supprimé le ${when}.`,
+        ],
+        notes: [NOT_YOU],
+      }),
+    },
     ACCOUNT_ERASED: {
       subject: 'Vos données ont été effacées',
       body: () => ({

@@ -293,6 +293,16 @@ export const pt: LetterTexts = {
         notes: ['Se não foi você, proteja primeiro a sua conta lá e depois encerre aqui as suas outras sessões.'],
       }),
     },
+    DATA_EXPORT_READY: {
+      subject: 'A exportação dos seus dados está pronta',
+      body: ({ when }) => ({
+        paragraphs: [
+          'O arquivo com tudo o que é guardado sobre você está pronto. Para baixá-lo, entre na sua conta e confirme sua senha.',
+          `Ele será apagado em ${when}.`,
+        ],
+        notes: [NOT_YOU],
+      }),
+    },
     ACCOUNT_ERASED: {
       subject: 'Seus dados foram apagados',
       body: () => ({

@@ -260,6 +260,13 @@ export const zh: LetterTexts = {
         notes: ['如果这不是您本人的操作，请先保护好您在那里的账号，然后在此结束其他会话。'],
       }),
     },
+    DATA_EXPORT_READY: {
+      subject: '您的数据导出已就绪',
+      body: ({ when }) => ({
+        paragraphs: ['包含与您有关的全部数据的文件已就绪。请登录并确认密码后下载。', `该文件将于 ${when} 删除。`],
+        notes: [NOT_YOU],
+      }),
+    },
     ACCOUNT_ERASED: {
       subject: '您的数据已被清除',
       body: () => ({
