@@ -52,6 +52,9 @@ const { file, retentionDays } = workerData as StoreSettings;
 // Node says on every start that its SQLite is new; this thread has nothing else to warn of.
 process.removeAllListeners('warning');
 const sqlite = process.getBuiltinModule('node:sqlite');
+/** Warnings and graver: one line in thousands, and the ones that are looked for. SQLite wants the very words in a query. */
+const GRAVE = 'level >= 40';
+
 let store: DatabaseSync | undefined;
 
 /** Opened when it is needed and after every failure anew: a file that is gone or locked may be there again. */
@@ -68,6 +71,7 @@ function open(): DatabaseSync {
         id integer primary key, time integer not null, level integer not null, request_id text, line text not null);
       create index if not exists lines_time on lines (time);
       create index if not exists lines_request on lines (request_id) where request_id is not null;
+      create index if not exists lines_grave on lines (time) where ${GRAVE};
     `);
   } catch (error) {
     opened.close();
@@ -105,7 +109,7 @@ function clean(): void {
 function conditionOf(query: LineQuery): { where: string; values: SQLInputValue[] } {
   const { level, from, to, requestId, text, after } = query;
   const parts: [string, ...SQLInputValue[]][] = [['1 = 1']];
-  if (level !== undefined) parts.push(['level >= ?', level]);
+  if (level !== undefined) parts.push([level >= 40 ? `${GRAVE} and level >= ?` : 'level >= ?', level]);
   if (from !== undefined) parts.push(['time >= ?', from]);
   if (to !== undefined) parts.push(['time < ?', to]);
   if (requestId !== undefined) parts.push(['request_id = ?', requestId]);

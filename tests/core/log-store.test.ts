@@ -60,6 +60,8 @@ test('keeps what the logger writes, and finds it by level, time, request and tex
   expect(await store.find({ to: (all[1]?.time ?? 0) - 1 }, 10)).toEqual([]);
   expect(await store.find({ from: all[1]?.time ?? 0 }, 10)).toEqual(all);
   expect(await store.count({ level: 40 })).toBe(1);
+  const counts = [20, 30, 40, 50, 60].map((level) => store.count({ level }));
+  expect(await Promise.all(counts)).toEqual([2, 2, 1, 1, 0]);
   expect(JSON.stringify(all)).not.toContain('private');
 });
 
