@@ -105,7 +105,7 @@ describe('letters', () => {
     const { subject, text, html } = render(kind, { locale });
     const shown = withoutSpace(shownText(html));
     const words = text.split('\n\n').map(withoutSpace);
-    for (const block of words) expect(shown).toContain(block.replace(/^--/, '').split(':https:')[0]);
+    for (const block of words) expect(shown).toContain(block.replace(/^--/, '').split('https:')[0]);
     // And besides the subject nothing but the hint above the link stands only in the HTML.
     const inText = withoutSpace(subject) + words.join('');
     const more = linesOf(shownText(html)).filter((line) => !inText.includes(withoutSpace(line)));

@@ -7,7 +7,7 @@ const TEXT_WIDTH = 72;
 export function renderText(parts: LetterParts): string {
   const { greeting, paragraphs, action, notes = [], footer } = parts;
   const blocks = [greeting, ...paragraphs].map(wrap);
-  if (action) blocks.push(`${action.label}:\n${action.link}`);
+  if (action) blocks.push(`${action.label}\n${action.link}`);
   blocks.push(...notes.map(wrap));
   return `${blocks.join('\n\n')}\n\n-- \n${wrap(footer)}\n`;
 }
