@@ -1,12 +1,14 @@
 import type { Config } from './core/config.js';
 import type { App } from './core/context.js';
 import { openDatabase } from './core/database.js';
+import { createEventBuses } from './core/event-buses.js';
 import { createLimiter } from './core/limiter.js';
 import { openLogSinks } from './core/log-sinks.js';
 import { createLogger } from './core/logger.js';
 import { createMailer } from './core/mailer.js';
 import { createMetrics } from './core/metrics.js';
 import { createOpenId } from './core/openid.js';
+import { createOutbound } from './core/outbound.js';
 import { createPasswords } from './core/passwords.js';
 import { createPayments } from './core/payments.js';
 import { createRefreshTokens, createSecrets, loadEncryptionKey } from './core/secrets.js';
@@ -40,6 +42,8 @@ export async function createApp(config: Config, overrides: Partial<App> = {}): P
     payments: createPayments(config.billing, { log, requireOutside: database.requireOutside }),
     storage: createStorage(config, { log, requireOutside: database.requireOutside }),
     openid: config.google && createOpenId(config.google, { log, requireOutside: database.requireOutside }),
+    outbound: createOutbound({ networks: config.events.webhookNetworks, requireOutside: database.requireOutside }),
+    eventBuses: createEventBuses(config.events, { requireOutside: database.requireOutside }),
     limiter: createLimiter({
       redisUrl: config.redisUrl,
       onShared: (shared) => log.warn(shared ? REDIS_BACK : REDIS_GONE),
@@ -57,6 +61,7 @@ export async function closeApp(app: App): Promise<void> {
   await app.passwords.close();
   await app.mailer.close();
   await app.storage.close();
+  for (const bus of app.eventBuses.values()) bus.close();
   await app.limiter.close();
   await app.database.close();
   await app.logSinks.close();

@@ -10,6 +10,7 @@ import { startExpireHolds } from './jobs/expire-holds.js';
 import { startFollowSigningKeys } from './jobs/follow-signing-keys.js';
 import { startLinkAuditEvents } from './jobs/link-audit-events.js';
 import { startSchedule } from './jobs/schedule.js';
+import { startSendEvents } from './jobs/send-events.js';
 import { startSendLetters } from './jobs/send-letters.js';
 import { type Bootstrapped, bootstrap } from './modules/admin/bootstrap.service.js';
 import { loadSigningKeys } from './modules/auth/signing-keys.service.js';
@@ -60,6 +61,7 @@ export async function serve(config: Config, onFirstCredentials: (made: Bootstrap
     await server.fastify.listen({ host: config.server.host, port: config.server.port });
     const jobs = [
       startFollowSigningKeys(app),
+      startSendEvents(app),
       startSendLetters(app),
       startExpireHolds(app),
       startLinkAuditEvents(app),

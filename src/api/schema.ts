@@ -50,6 +50,7 @@ import { StaffResolver } from '../modules/staff/staff.resolver.js';
 import { SupportResolver, UserNotesResolver } from '../modules/staff/support.resolver.js';
 import { SystemResolver } from '../modules/system/system.resolver.js';
 import { UsageResolver, UserUsageResolver } from '../modules/usage/usage.resolver.js';
+import { WebhooksResolver } from '../modules/webhooks/webhooks.resolver.js';
 import { applyAccess, levelOf } from './access.js';
 import { measureRootFields } from './measure.js';
 
@@ -100,6 +101,7 @@ const RESOLVERS: NonEmptyArray<new () => object> = [
   PrivacyResolver,
   OpenidResolver,
   UserLimitsResolver,
+  WebhooksResolver,
 ];
 
 const accessDirective = new GraphQLDirective({

@@ -61,6 +61,7 @@ export interface Config {
     queueUrl: string | undefined;
     awsRegion: string | undefined;
     awsEndpoint: string | undefined;
+    awsCredentials: AwsCredentials | undefined;
     /** Private networks that webhooks may reach; only there may they go without TLS. */
     webhookNetworks: Cidr[];
     retentionDays: number;
@@ -395,6 +396,7 @@ function events(reader: Reader, environment: Config['environment']): Config['eve
     queueUrl: reader.url('EVENTS_SQS_QUEUE_URL', ['https:', 'http:']),
     awsRegion: reader.text('AWS_REGION'),
     awsEndpoint: reader.url('EVENTS_AWS_ENDPOINT', ['https:', 'http:']),
+    awsCredentials: awsCredentials(reader),
     webhookNetworks: reader.blocks('WEBHOOK_NETWORKS', environment === 'development' ? ['127.0.0.0/8', '::1/128'] : []),
     // Deliveries are tried for 75 hours.
     retentionDays: reader.whole('EVENT_RETENTION_DAYS', 4, 365),

@@ -1,12 +1,14 @@
 import type { Config } from './config.js';
 import type { Database, Db, Sql } from './database.js';
 import type { ErrorCode } from './errors.js';
+import type { Bus, BusName } from './event-bus.js';
 import type { Limiter } from './limiter.js';
 import type { LogSinks } from './log-sinks.js';
 import type { Logger } from './logger.js';
 import type { Mailer } from './mail.js';
 import type { Metrics } from './metrics.js';
 import type { OpenId } from './openid.js';
+import type { Outbound } from './outbound.js';
 import type { Passwords } from './passwords.js';
 import type { Payments } from './payments.js';
 import type { RefreshTokens, Secrets } from './secrets.js';
@@ -34,6 +36,10 @@ export interface App {
   readonly storage: Storage;
   /** Undefined when no provider is configured. */
   readonly openid: OpenId | undefined;
+  /** To addresses that operators typed in. */
+  readonly outbound: Outbound;
+  /** The topic and the queue that are set. */
+  readonly eventBuses: ReadonlyMap<BusName, Bus>;
   readonly limiter: Limiter;
   readonly metrics: Metrics;
   readonly vitals: Vitals;

@@ -20,6 +20,7 @@ export interface Metrics {
   /** Seconds a root field took, by its name (`Query.me`); fields are named at start from the schema. */
   readonly fieldSeconds: Spread;
   readonly letters: Tally<'sent' | 'failed' | 'dead'>;
+  readonly eventDeliveries: Tally<'sent' | 'failed' | 'dead'>;
   /** Runs of scheduled jobs, by how they ended. */
   readonly jobs: Tally<'done' | 'failed'>;
   /** Checks that found the books or the audit log broken. */
@@ -58,6 +59,8 @@ type CreditMovement = (typeof CREDIT_MOVEMENTS)[number];
 const GAUGES = {
   hashing_queue_length: 'Passwords that wait for a hashing slot.',
   outbox_oldest_letter_seconds: 'How long the oldest letter in the outbox has waited.',
+  outbox_oldest_event_seconds: 'How long the oldest event that nobody tried to deliver has waited.',
+  outbox_queued_events: 'Deliveries of events that wait for their first or next attempt.',
 } as const;
 export type GaugeName = keyof typeof GAUGES;
 
@@ -90,6 +93,11 @@ export function createMetrics(): Metrics {
     errors: tally<string>('graphql_errors_total', 'Errors in GraphQL answers.', 'code', ERROR_CODES),
     fieldSeconds: spread<string>('graphql_field_duration_seconds', 'Time to resolve a root field.', 'field', []),
     letters: tally('letters_total', 'Letters by outcome of an attempt.', 'outcome', ['sent', 'failed', 'dead']),
+    eventDeliveries: tally('event_deliveries_total', 'Deliveries of events by outcome of an attempt.', 'outcome', [
+      'sent',
+      'failed',
+      'dead',
+    ]),
     jobs: tally('jobs_total', 'Runs of scheduled jobs.', 'outcome', ['done', 'failed']),
     alarms: tally('alarms_total', 'Checks that found something broken.', 'check', ['ledger', 'audit', 'billing']),
     logLinesDropped: tally('log_lines_dropped_total', 'Log lines lost on their way.', 'receiver', [

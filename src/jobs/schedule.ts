@@ -14,8 +14,9 @@ import { catchUpOnStripeEvents, retryStripeEvents } from '../modules/payments/st
 import { makeDataExports } from '../modules/privacy/data-exports.service.js';
 import { purgeDeletedUsers } from '../modules/privacy/erasing.service.js';
 import { rotateDataKeys } from '../modules/privacy/key-rotation.service.js';
+import { deleteOldEvents } from '../modules/webhooks/delivery-log.service.js';
 
-/** What runs by the clock, each once over all instances. Letters, due holds and audit links have loops of their own. */
+/** What runs by the clock, each once over all instances. Letters, events, due holds and audit links have loops of their own. */
 export const JOBS: readonly Job[] = [
   { name: 'delete-expired-credentials', cron: '7 * * * *', run: deleteExpiredCredentials },
   { name: 'delete-expired-ways', cron: '12 * * * *', run: deleteExpiredWays },
@@ -23,6 +24,7 @@ export const JOBS: readonly Job[] = [
   { name: 'make-data-exports', cron: '* * * * *', run: makeDataExports },
   { name: 'delete-expired-files', cron: '*/5 * * * *', run: deleteExpiredFiles },
   { name: 'purge-deleted-users', cron: '27 * * * *', run: purgeDeletedUsers },
+  { name: 'delete-old-events', cron: '33 * * * *', run: deleteOldEvents },
   { name: 'rotate-signing-keys', cron: '3 * * * *', run: rotateDueSigningKeys },
   { name: 'rotate-data-keys', cron: '*/15 * * * *', run: rotateDataKeys },
   { name: 'delete-old-activity', cron: '57 3 * * *', run: deleteOldActivity },

@@ -53,7 +53,8 @@ const MODULES: Record<string, string[]> = {
   // what admins see of letters
   letters: ['audit', 'auth', 'mail'],
   // only counts, of all that there is
-  system: ['audit', 'auth', 'credits', 'mail', 'messages', 'payments'],
+  webhooks: ['admin', 'audit', 'events', 'mail'],
+  system: ['audit', 'auth', 'credits', 'mail', 'messages', 'payments', 'webhooks'],
   admin: ['accounts', 'audit', 'auth', 'catalog', 'credits', 'events', 'mail', 'services', 'usage'],
 };
 
@@ -82,6 +83,8 @@ const CONFINED: Record<string, RegExp> = {
   nodemailer: /^src\/core\/mailer-smtp\.ts$/,
   resend: /^src\/core\/mailer-resend\.ts$/,
   'openid-client': /^src\/core\/openid\.ts$/,
+  '@aws-sdk/client-sns': /^src\/core\/event-topic\.ts$/,
+  '@aws-sdk/client-sqs': /^src\/core\/event-queue\.ts$/,
   'pg-boss': /^src\/core\/queue\.ts$/,
   pino: /^src\/core\/logger\.ts$/,
   'prom-client': /^src\/core\/metrics\.ts$/,

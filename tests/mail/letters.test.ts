@@ -30,6 +30,7 @@ const dataWith = (words: string): LetterData => ({
   BACKUP_CODES_REPLACED: { username: words },
   ACCOUNT_DELETED: { username: words, when },
   ACCOUNT_RESTORED: { username: words },
+  WEBHOOK_DISABLED: { username: words, host: words, when },
   ACCOUNT_ERASED: { username: words },
   PROVIDER_WELCOME: { username: words, provider: words, when, ip: '203.0.113.7' },
   PROVIDER_LINKED: { username: words, provider: words, when, ip: '203.0.113.7' },

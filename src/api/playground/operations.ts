@@ -1,6 +1,7 @@
 import { LETTERS } from './letter-operations.js';
 import { SECOND_FACTOR } from './second-factor-operations.js';
 import { STAFF } from './staff-operations.js';
+import { WEBHOOKS } from './webhook-operations.js';
 
 /**
  * The playground's ready operations, per role: named, commented, runnable, in the order in which one tries them.
@@ -72,6 +73,12 @@ export const VALUES: readonly PlaygroundValue[] = [
   },
   { name: 'serviceId', about: 'from createService', from: ['createService.service.id'] },
   { name: 'deliveryId', about: 'from emailDeliveries', from: ['emailDeliveries.nodes.0.id'] },
+  {
+    name: 'endpointId',
+    about: 'from createWebhookEndpoint',
+    from: ['createWebhookEndpoint.endpoint.id', 'webhookEndpoints.nodes.0.id'],
+  },
+  { name: 'webhookDeliveryId', about: 'from webhookDeliveries', from: ['webhookDeliveries.nodes.0.id'] },
 ];
 
 const PASSWORD = 'paper lanterns over 9 quiet rivers';
@@ -974,10 +981,12 @@ query SystemHealth {
     memory { rssBytes limitBytes level }
     eventLoop { p99Ms }
     letters { queued dead oldestSeconds }
+    events { queued failed oldestSeconds disabledEndpoints }
   }
 }`,
     },
     ...LETTERS,
+    ...WEBHOOKS,
   ],
 };
 

@@ -15,7 +15,7 @@ import { endImpersonations, endSessions, IMPERSONATE } from '../auth/sessions.se
 import { OPERATORS_READ } from '../mail/addressee.js';
 import { queueLetter } from '../mail/outbox.service.js';
 import { type AdminRow, admins } from './admin.table.js';
-import { requirePermissions } from './permissions.js';
+import { type Permission, requirePermissions } from './permissions.js';
 
 const MANAGE = 'admins:manage';
 
@@ -33,6 +33,15 @@ export async function listAdmins(app: App, asked: PageArguments): Promise<Connec
     keyOf: (row) => [row.createdAt, row.id],
     count: () => app.db.$count(admins),
   });
+}
+
+/** Who holds the permission now: whom a letter about it goes to. */
+export async function listAdminsWith(app: App, permission: Permission): Promise<AdminRow[]> {
+  return app.db
+    .select()
+    .from(admins)
+    .where(and(isNull(admins.disabledAt), arrayContains(admins.permissions, [permission])))
+    .orderBy(admins.id);
 }
 
 interface Managers {

@@ -109,6 +109,12 @@ export type AuditAction =
   | 'email.test_sent'
   | 'email.retried'
   | 'email_deliveries.listed'
+  | 'webhook_endpoint.created'
+  | 'webhook_endpoint.updated'
+  | 'webhook_endpoint.disabled'
+  | 'webhook_endpoint.deleted'
+  | 'webhook_endpoint.secret_rotated'
+  | 'webhook_delivery.redelivered'
   | 'user.created'
   | 'user.updated';
 

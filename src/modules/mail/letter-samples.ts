@@ -35,6 +35,7 @@ export function sampleLetters({ now, baseUrl }: { now: Date; baseUrl: string }):
     PROVIDER_SIGN_IN: { username, provider: 'Google', when, ip },
     DATA_EXPORT_READY: { username, when },
     ACCOUNT_ERASED: { username },
+    WEBHOOK_DISABLED: { username, host: 'hooks.example.com', when },
     PAYMENT_RECEIVED: { username, product: '1,000 credits', amount: '1999 EUR' },
     PAYMENT_FAILED: { username, product: 'Pro', amount: '1200 EUR' },
     SUBSCRIPTION_ENDING: { username, product: 'Pro', when },

@@ -46,6 +46,8 @@ export interface LetterData {
   PROVIDER_SIGN_IN: ProviderAct;
   /** The file is there until then. */
   DATA_EXPORT_READY: { username: string; when: Date | string };
+  /** To admins: an endpoint went off by itself. `host` is part of its address. */
+  WEBHOOK_DISABLED: { username: string; host: string; when: Date | string };
   /** For good. */
   ACCOUNT_ERASED: { username: string };
   /** Amounts in the currency's minor unit: `1999 EUR`. */

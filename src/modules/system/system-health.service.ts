@@ -16,6 +16,7 @@ import {
   measureMemory,
 } from '../../core/vitals.js';
 import { type OutboxState, readOutboxState } from '../mail/outbox.service.js';
+import { type EventsState, readEventsState } from '../webhooks/delivery-log.service.js';
 
 export type Problem =
   | 'DATABASE'
@@ -25,6 +26,7 @@ export type Problem =
   | 'MEMORY'
   | 'DISK'
   | 'LETTERS'
+  | 'EVENTS'
   | 'HASHING'
   | 'JOBS';
 
@@ -39,6 +41,7 @@ export interface SystemHealth {
   eventLoop: LoopDelay;
   disk: (Disk & { level: Level }) | null;
   letters: OutboxState | null;
+  events: EventsState | null;
   hashing: { waiting: number };
   jobs: JobState[] | null;
 }
@@ -50,6 +53,7 @@ const PROBLEM_OF: Record<Check, Problem> = {
 };
 
 const LETTER_WAITS_SECONDS = 300;
+const EVENT_WAITS_SECONDS = 300;
 /** Half of the line: beyond all of it callers are sent away (core/passwords). */
 const MANY_HASHES = 32;
 
@@ -58,9 +62,10 @@ export async function systemHealth(app: App): Promise<SystemHealth> {
   // First by itself: what is measured beside it would be measured, too.
   const latencyMs = await measureLatency(app).catch(() => null);
   const failed = await failedChecks(app);
-  const [disk, letters, jobs] = await Promise.all([
+  const [disk, letters, events, jobs] = await Promise.all([
     measureDisk(app),
     readOutboxState(app).catch(() => null),
+    readEventsState(app).catch(() => null),
     jobStates(app).catch(() => null),
   ]);
   const { free, waiting } = app.database.load();
@@ -74,6 +79,7 @@ export async function systemHealth(app: App): Promise<SystemHealth> {
     eventLoop: app.vitals.loopDelay(),
     disk: disk && { ...disk, level: levelOf(1 - disk.freeBytes / disk.totalBytes) },
     letters,
+    events,
     hashing: { waiting: app.passwords.waiting() },
     jobs,
   };
@@ -92,12 +98,13 @@ function isFailing({ lastFailedAt, lastCompletedAt }: JobState): boolean {
 }
 
 function problemsOf(measured: Omit<SystemHealth, 'problems'>): Problem[] {
-  const { redis, memory, disk, letters, hashing, jobs } = measured;
+  const { redis, memory, disk, letters, events, hashing, jobs } = measured;
   const signs: [Problem, boolean][] = [
     ['REDIS', redis === 'SILENT'],
     ['MEMORY', memory.level !== 'OK'],
     ['DISK', disk !== null && disk.level !== 'OK'],
     ['LETTERS', letters !== null && letters.oldestSeconds > LETTER_WAITS_SECONDS],
+    ['EVENTS', events !== null && (events.oldestSeconds > EVENT_WAITS_SECONDS || events.disabledEndpoints > 0)],
     ['HASHING', hashing.waiting > MANY_HASHES],
     ['JOBS', (jobs ?? []).some(isFailing)],
   ];

@@ -63,6 +63,7 @@ export enum SystemProblem {
   MEMORY = 'MEMORY',
   DISK = 'DISK',
   LETTERS = 'LETTERS',
+  EVENTS = 'EVENTS',
   HASHING = 'HASHING',
   JOBS = 'JOBS',
 }
@@ -77,6 +78,9 @@ registerEnumType(SystemProblem, {
     MEMORY: { description: 'More than 80 % of a limit.' },
     DISK: { description: 'More than 80 % of the data directory’s disk.' },
     LETTERS: { description: 'The oldest letter has waited for more than five minutes.' },
+    EVENTS: {
+      description: 'The oldest event has waited for more than five minutes, or an endpoint went off by itself.',
+    },
     HASHING: { description: 'More than 32 passwords wait for a hash.' },
     JOBS: { description: 'A job was given up, and no run of it has gone well since.' },
   },
@@ -171,6 +175,21 @@ export class LettersHealth {
   oldestSeconds!: number;
 }
 
+@ObjectType('EventsHealth', { simpleResolvers: true })
+export class EventsHealth {
+  @Field(() => SafeInt, { description: 'Deliveries that wait for their first or next attempt.' })
+  queued!: number;
+
+  @Field(() => SafeInt, { description: 'Deliveries given up, as far as they are kept.' })
+  failed!: number;
+
+  @Field(() => Float, { description: 'How long the oldest event that nobody tried to deliver has waited.' })
+  oldestSeconds!: number;
+
+  @Field(() => Int, { description: 'Webhook endpoints that went off by themselves.' })
+  disabledEndpoints!: number;
+}
+
 @ObjectType('HashingHealth', { simpleResolvers: true })
 export class HashingHealth {
   @Field(() => Int, { description: 'Passwords that wait for a free core; beyond 64 callers are told to come back.' })
@@ -232,6 +251,9 @@ export class SystemHealth {
 
   @Field(() => LettersHealth, { nullable: true, description: 'Null: the database did not answer.' })
   letters!: LettersHealth | null;
+
+  @Field(() => EventsHealth, { nullable: true, description: 'Null: the database did not answer.' })
+  events!: EventsHealth | null;
 
   @Field(() => HashingHealth)
   hashing!: HashingHealth;

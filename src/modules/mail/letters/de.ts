@@ -312,6 +312,18 @@ export const de: LetterTexts = {
         notes: [NOT_YOU],
       }),
     },
+    WEBHOOK_DISABLED: {
+      subject: 'Ein Webhook-Endpunkt wurde abgeschaltet',
+      body: ({ host, when }) => ({
+        paragraphs: [
+          `An ${host} werden keine Ereignisse mehr gesendet.`,
+          `Er wurde am ${when} abgeschaltet, weil er sich abgemeldet oder drei Tage lang nichts angenommen hat.`,
+        ],
+        notes: [
+          'Schalten Sie ihn wieder ein, sobald er arbeitet, und senden Sie ihm nach, was ihm fehlt: updateWebhookEndpoint und redeliverWebhook.',
+        ],
+      }),
+    },
     ACCOUNT_ERASED: {
       subject: 'Ihre Daten wurden gelöscht',
       body: () => ({

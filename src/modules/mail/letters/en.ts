@@ -302,6 +302,18 @@ export const en: LetterTexts = {
         notes: [NOT_YOU],
       }),
     },
+    WEBHOOK_DISABLED: {
+      subject: 'A webhook endpoint was turned off',
+      body: ({ host, when }) => ({
+        paragraphs: [
+          `Events are no longer sent to ${host}.`,
+          `It was turned off on ${when}, because it said that it is gone or took nothing for three days.`,
+        ],
+        notes: [
+          'Turn it on again once it works, and send it what it missed: updateWebhookEndpoint and redeliverWebhook.',
+        ],
+      }),
+    },
     ACCOUNT_ERASED: {
       subject: 'Your data was erased',
       body: () => ({

@@ -303,6 +303,18 @@ export const es: LetterTexts = {
         notes: [NOT_YOU],
       }),
     },
+    WEBHOOK_DISABLED: {
+      subject: 'Se ha desactivado un punto de recepción de webhooks',
+      body: ({ host, when }) => ({
+        paragraphs: [
+          `Ya no se envían eventos a ${host}.`,
+          `Se desactivó el ${when}, porque comunicó que ya no existe o no aceptó nada durante tres días.`,
+        ],
+        notes: [
+          'Vuelva a activarlo cuando funcione y envíele lo que le falta: updateWebhookEndpoint y redeliverWebhook.',
+        ],
+      }),
+    },
     ACCOUNT_ERASED: {
       subject: 'Sus datos han sido borrados',
       body: () => ({

@@ -313,6 +313,18 @@ export const fr: LetterTexts = {
         notes: [NOT_YOU],
       }),
     },
+    WEBHOOK_DISABLED: {
+      subject: 'Un point de réception de webhooks a été désactivé',
+      body: ({ host, when }) => ({
+        paragraphs: [
+          `Plus aucun événement n’est envoyé à ${host}.`,
+          `Il a été désactivé le ${when}, parce qu’il a annoncé sa disparition ou n’a rien accepté pendant trois jours.`,
+        ],
+        notes: [
+          'Réactivez-le dès qu’il fonctionne et envoyez-lui ce qui lui manque : updateWebhookEndpoint et redeliverWebhook.',
+        ],
+      }),
+    },
     ACCOUNT_ERASED: {
       subject: 'Vos données ont été effacées',
       body: () => ({

@@ -303,6 +303,16 @@ export const pt: LetterTexts = {
         notes: [NOT_YOU],
       }),
     },
+    WEBHOOK_DISABLED: {
+      subject: 'Um endpoint de webhook foi desativado',
+      body: ({ host, when }) => ({
+        paragraphs: [
+          `Não são mais enviados eventos para ${host}.`,
+          `Ele foi desativado em ${when}, porque informou que não existe mais ou não aceitou nada durante três dias.`,
+        ],
+        notes: ['Ative-o de novo quando funcionar e envie o que ele perdeu: updateWebhookEndpoint e redeliverWebhook.'],
+      }),
+    },
     ACCOUNT_ERASED: {
       subject: 'Seus dados foram apagados',
       body: () => ({

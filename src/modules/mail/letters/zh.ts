@@ -267,6 +267,16 @@ export const zh: LetterTexts = {
         notes: [NOT_YOU],
       }),
     },
+    WEBHOOK_DISABLED: {
+      subject: '一个 Webhook 端点已停用',
+      body: ({ host, when }) => ({
+        paragraphs: [
+          `系统不再向 ${host} 发送事件。`,
+          `该端点已于 ${when} 停用：它表示已不存在，或连续三天未接收任何事件。`,
+        ],
+        notes: ['端点恢复后，请重新启用并补发遗漏的事件：updateWebhookEndpoint 和 redeliverWebhook。'],
+      }),
+    },
     ACCOUNT_ERASED: {
       subject: '您的数据已被清除',
       body: () => ({
