@@ -124,14 +124,13 @@ describe('letters', () => {
     for (const [kind, locale] of ALL) {
       const data = dataWith('Xyzzy')[kind] as Record<string, unknown>;
       const { text } = render(kind, { locale, words: 'Xyzzy' });
+      const english = render(kind, { words: 'Xyzzy' }).text;
       const mentions = text.split('Xyzzy').length - 1;
-      expect([kind, locale, mentions]).toEqual([
-        kind,
-        locale,
-        render(kind, { words: 'Xyzzy' }).text.split('Xyzzy').length - 1,
-      ]);
-      if ('when' in data) expect(text).toContain('2026');
-      if (data.ip === ip) expect(text).toContain(ip);
+      expect([kind, locale, mentions]).toEqual([kind, locale, english.split('Xyzzy').length - 1]);
+      // A letter need not tell all that it was given (PROVIDER_WELCOME), but the same in every language.
+      if ('when' in data)
+        expect([kind, locale, text.includes('2026')]).toEqual([kind, locale, english.includes('2026')]);
+      if (data.ip === ip) expect([kind, locale, text.includes(ip)]).toEqual([kind, locale, english.includes(ip)]);
     }
   });
 
