@@ -1,5 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { CreateEmailRequestOptions, CreateEmailResponse, Resend } from 'resend';
 import { type Letter, MailError, type Mailer, oneLine, parseSender, requireRecipient } from './mail.js';
+
+/**
+ * Resend takes a few letters a second from one account and asks the others to come back in a second. A burst waits here
+ * that long; with the pauses of the outbox, which double, its last letter would come an hour later.
+ */
+const PATIENCE_MS = 10_000;
 
 /**
  * Letters by Resend's API. Resend keeps an idempotency key for 24 hours, as long as the outbox tries: a sender that was
@@ -21,14 +28,22 @@ export function createResendMailer(
   return {
     async send(letter) {
       const message = toMessage(letter);
+      const client = await open();
+      const patientUntil = performance.now() + PATIENCE_MS;
       // The package hands on to `fetch` what it does not know. A redirect would carry the letter, with its link, elsewhere.
       const options: CreateEmailRequestOptions & Pick<RequestInit, 'redirect'> = {
         idempotencyKey: letter.idempotencyKey,
-        signal: AbortSignal.timeout(timeoutMs),
         redirect: 'error',
       };
-      const answer = await (await open()).emails.send(message, options);
-      if (!wasTaken(answer)) throw toMailError(answer);
+      for (;;) {
+        const answer = await client.emails.send(message, { ...options, signal: AbortSignal.timeout(timeoutMs) });
+        if (wasTaken(answer)) return;
+        const error = toMailError(answer);
+        // Scattered over a second: those turned away together would come back together.
+        const pauseMs = ((error.retryAfterSeconds ?? Number.POSITIVE_INFINITY) + Math.random()) * 1_000;
+        if (performance.now() + pauseMs > patientUntil) throw error;
+        await sleep(pauseMs);
+      }
     },
     close: async () => undefined,
   };

@@ -119,6 +119,24 @@ describe('the Resend transport', () => {
     expect(await failure()).toMatchObject({ permanent: false, retryAfterSeconds: undefined });
   });
 
+  it('comes back by itself when asked to wait for a second, so that a burst is not scattered over an hour', async () => {
+    let inThisSecond = 0;
+    const everySecond = setInterval(() => {
+      inThisSecond = 0;
+    }, 1_000);
+    server.refuse = ({ seen }, response) => {
+      inThisSecond += 1;
+      if (seen === 0 || inThisSecond > 4)
+        return refuseWith(response, [429, 'rate_limit_exceeded', 'slow down', { 'retry-after': '1' }]);
+      response.writeHead(200, { 'content-type': 'application/json' }).end('{"id":"1"}');
+    };
+    const keys = Array.from({ length: 8 }, (_, number) => `key-${number}`);
+    const outcomes = await Promise.all(keys.map((idempotencyKey) => failure({ idempotencyKey })));
+    clearInterval(everySecond);
+    expect(outcomes).toEqual(Array(8).fill(undefined));
+    expect(server.requests.length).toBeGreaterThanOrEqual(16);
+  }, 30_000);
+
   it('understands answers that are not in the documented form', async () => {
     server.refuse = (_, response) => response.writeHead(502).end('<html>Bad gateway</html>');
     expect(await failure()).toMatchObject({ code: 'RESEND_502_application_error', permanent: false });
