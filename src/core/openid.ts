@@ -1,7 +1,7 @@
 // The one file that knows openid-client. Everything a provider says is checked here before anybody believes it: issuer,
 // audience, authorized party, nonce, times and signature of the ID token (RS256 and no other algorithm), `iss` of the
 // answer (RFC 9207). What leaves this file is who somebody is at the provider, and nothing else of the provider's.
-import type { Configuration, CustomFetch, ServerMetadata } from 'openid-client';
+import type { CustomFetch, ServerMetadata } from 'openid-client';
 import type { Config } from './config.js';
 import { AppError } from './errors.js';
 import type { Logger } from './logger.js';
@@ -78,18 +78,42 @@ interface OpenIdOptions {
   now?: () => number;
 }
 
+/** Everything needed to talk with the one provider that is configured. */
+interface Talk {
+  settings: Settings;
+  isLocal: boolean;
+  metadata: KeptDocument<ServerMetadata>;
+  fetchWithKeptKeys(keysUrl: string | undefined): CustomFetch;
+  /** How the provider wants us to show our secret: the way that worked last comes first. */
+  authentication: Authentication | undefined;
+}
+
+type Authentication = 'ClientSecretBasic' | 'ClientSecretPost';
+
 export function createOpenId(settings: Settings, options: OpenIdOptions): OpenId {
   const { log, requireOutside, now = Date.now } = options;
   const isLocal = new URL(settings.issuer).protocol === 'http:';
-  const metadata = new KeptDocument(() => discover(settings, isLocal), now);
-  const keySets = new Map<string, KeptDocument<string>>();
+  const talk: Talk = {
+    settings,
+    isLocal,
+    metadata: new KeptDocument(() => discover(settings, isLocal), now),
+    fetchWithKeptKeys: keepKeys(now),
+    authentication: undefined,
+  };
   const conversing = <T>(converse: () => Promise<T>): Promise<T> => {
     requireOutside();
     return refusing(log, converse);
   };
+  return {
+    authorizationUrl: (departure) => conversing(() => buildAuthorizationUrl(talk, departure)),
+    identify: (arrival, departure) => conversing(() => identify(talk, { arrival, departure })),
+  };
+}
 
-  /** `fetch` for one exchange: the key set comes from what is kept, unless the token at hand names a key it lacks. */
-  function fetchWithKeptKeys(keysUrl: string | undefined): CustomFetch {
+/** `fetch` for one exchange: the key set comes from what is kept, unless the token at hand names a key it lacks. */
+function keepKeys(now: () => number): Talk['fetchWithKeptKeys'] {
+  const keySets = new Map<string, KeptDocument<string>>();
+  return (keysUrl) => {
     let kid: unknown;
     return async (url, request) => {
       if (url !== keysUrl) {
@@ -107,60 +131,83 @@ export function createOpenId(settings: Settings, options: OpenIdOptions): OpenId
       const text = await keys.get((set) => kid === undefined || set.includes(JSON.stringify(kid)));
       return new Response(text, { headers: { 'content-type': 'application/jwk-set+json' } });
     };
-  }
-
-  /** A new one each time: openid-client would otherwise keep keys by its own rules beside ours. */
-  async function configure(client: Client): Promise<Configuration> {
-    const server = await metadata.get();
-    const configuration = new client.Configuration(
-      server,
-      settings.clientId,
-      { client_secret: settings.clientSecret, id_token_signed_response_alg: ALGORITHM },
-      authenticationOf(client, server, settings),
-    );
-    // Without it openid-client trusts TLS alone for a token it fetched itself.
-    client.enableNonRepudiationChecks(configuration);
-    if (isLocal) client.allowInsecureRequests(configuration);
-    configuration[client.customFetch] = fetchWithKeptKeys(server.jwks_uri);
-    return configuration;
-  }
-
-  return {
-    authorizationUrl: (departure) =>
-      conversing(async () => {
-        const client = await import('openid-client');
-        const { redirectUri, state, nonce, verifier } = departure;
-        const url = client.buildAuthorizationUrl(await configure(client), {
-          redirect_uri: redirectUri,
-          scope: SCOPE,
-          state,
-          nonce,
-          code_challenge: await client.calculatePKCECodeChallenge(verifier),
-          code_challenge_method: 'S256',
-        });
-        return url.href;
-      }),
-    identify: (arrival, departure) =>
-      conversing(async () => {
-        const client = await import('openid-client');
-        const configuration = await configure(client);
-        const tokens = await client.authorizationCodeGrant(configuration, arrivalUrl(arrival, departure), {
-          expectedState: departure.state,
-          expectedNonce: departure.nonce,
-          pkceCodeVerifier: departure.verifier,
-          idTokenExpected: true,
-        });
-        const claims = tokens.claims();
-        if (!claims) throw new AppError('TOKEN_INVALID');
-        // openid-client looks at `azp` only where there are several audiences (OpenID Connect Core 3.1.3.7, 5).
-        if (claims.azp !== undefined && claims.azp !== settings.clientId) throw new AppError('TOKEN_INVALID');
-        const hasAddress = claims.email !== undefined || configuration.serverMetadata().userinfo_endpoint === undefined;
-        const about = hasAddress
-          ? claims
-          : { ...(await client.fetchUserInfo(configuration, tokens.access_token, claims.sub)), iss: claims.iss };
-        return toIdentity(about);
-      }),
   };
+}
+
+/** A new one each time: openid-client would otherwise keep keys by its own rules beside ours. */
+function configure(client: Client, options: { talk: Talk; server: ServerMetadata; authentication: Authentication }) {
+  const { talk, server, authentication } = options;
+  const { clientId, clientSecret } = talk.settings;
+  const metadata = { client_secret: clientSecret, id_token_signed_response_alg: ALGORITHM };
+  const configuration = new client.Configuration(server, clientId, metadata, client[authentication](clientSecret));
+  // Without it openid-client trusts TLS alone for a token it fetched itself.
+  client.enableNonRepudiationChecks(configuration);
+  if (talk.isLocal) client.allowInsecureRequests(configuration);
+  configuration[client.customFetch] = talk.fetchWithKeptKeys(server.jwks_uri);
+  return configuration;
+}
+
+async function buildAuthorizationUrl(talk: Talk, departure: Departure): Promise<string> {
+  const client = await import('openid-client');
+  const server = await talk.metadata.get();
+  const { redirectUri, state, nonce, verifier } = departure;
+  const url = client.buildAuthorizationUrl(configure(client, { talk, server, authentication: 'ClientSecretPost' }), {
+    redirect_uri: redirectUri,
+    scope: SCOPE,
+    state,
+    nonce,
+    code_challenge: await client.calculatePKCECodeChallenge(verifier),
+    code_challenge_method: 'S256',
+  });
+  return url.href;
+}
+
+async function identify(talk: Talk, way: { arrival: Arrival; departure: Departure }): Promise<ProviderIdentity> {
+  const { clientId } = talk.settings;
+  const client = await import('openid-client');
+  const { configuration, tokens } = await exchange(client, { talk, ...way });
+  const claims = tokens.claims();
+  if (!claims) throw new AppError('TOKEN_INVALID');
+  // openid-client looks at `azp` only where there are several audiences (OpenID Connect Core 3.1.3.7, 5).
+  if (claims.azp !== undefined && claims.azp !== clientId) throw new AppError('TOKEN_INVALID');
+  const isWhole = claims.email !== undefined || configuration.serverMetadata().userinfo_endpoint === undefined;
+  if (isWhole) return toIdentity(claims);
+  const about = await client.fetchUserInfo(configuration, tokens.access_token, claims.sub);
+  return toIdentity({ ...about, iss: claims.iss });
+}
+
+/** The code for tokens. A provider that does not know us by one way of showing the secret has not looked at the code. */
+async function exchange(client: Client, way: { talk: Talk; arrival: Arrival; departure: Departure }) {
+  const { talk, arrival, departure } = way;
+  const server = await talk.metadata.get();
+  for (const authentication of authenticationsOf(talk, server)) {
+    const configuration = configure(client, { talk, server, authentication });
+    try {
+      const tokens = await client.authorizationCodeGrant(configuration, arrivalUrl(arrival, departure), {
+        expectedState: departure.state,
+        expectedNonce: departure.nonce,
+        pkceCodeVerifier: departure.verifier,
+        idTokenExpected: true,
+      });
+      talk.authentication = authentication;
+      return { configuration, tokens };
+    } catch (error) {
+      if ((error as { error?: unknown }).error !== 'invalid_client') throw error;
+    }
+  }
+  throw new FetchRefusal('CLIENT_NOT_KNOWN');
+}
+
+/**
+ * In the body first, where that is offered: Basic wants the secret form-encoded (RFC 6749, 2.3.1), which not every
+ * provider undoes; yet it is what clients are registered with that did not ask for anything else.
+ */
+function authenticationsOf(talk: Talk, server: ServerMetadata): Authentication[] {
+  const offered = server.token_endpoint_auth_methods_supported ?? ['client_secret_basic'];
+  const ways: Authentication[] = offered.includes('client_secret_post')
+    ? ['ClientSecretPost', 'ClientSecretBasic']
+    : ['ClientSecretBasic'];
+  return talk.authentication ? [talk.authentication, ...ways.filter((way) => way !== talk.authentication)] : ways;
 }
 
 async function discover(settings: Settings, isLocal: boolean): Promise<ServerMetadata> {
@@ -189,14 +236,6 @@ async function keyIdOf(response: Response): Promise<unknown> {
   } catch {
     return undefined;
   }
-}
-
-/** In the body where that is offered: Basic wants the secret form-encoded first, which not every provider undoes. */
-function authenticationOf(client: Client, server: ServerMetadata, { clientSecret }: Settings) {
-  const offered = server.token_endpoint_auth_methods_supported ?? ['client_secret_basic'];
-  return offered.includes('client_secret_post')
-    ? client.ClientSecretPost(clientSecret)
-    : client.ClientSecretBasic(clientSecret);
 }
 
 /** The redirect as openid-client wants it. Built from what we stored: nothing of the request but code and issuer. */
