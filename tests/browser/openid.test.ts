@@ -163,7 +163,7 @@ describe.skipIf(!executablePath)('signing in at a real OpenID provider, in Chrom
     await picture('one-time-code');
     const shown = await page.locator('pre').innerText();
     await page.goto(`${applessApi}/playground`);
-    const answer: Answer = await page.evaluate(
+    const answer = (await page.evaluate(
       (query) =>
         fetch('/graphql', {
           method: 'POST',
@@ -171,7 +171,7 @@ describe.skipIf(!executablePath)('signing in at a real OpenID provider, in Chrom
           body: JSON.stringify({ query }),
         }).then((response) => response.json()),
       shown,
-    );
+    )) as Answer;
     expect(answer.data.completeGoogleSignIn.user.username).toBe('grace');
     // The address of the callback, opened by whoever got hold of it.
     const stranger = await (await browser.newContext()).newPage();

@@ -111,8 +111,8 @@ function sendCode({ reply }: Visit, code: string): FastifyReply {
     ... on SecondFactorRequired { challenge methods }
   }
 }`;
-  const body = html`<p role="status">The provider has confirmed who you are. No app is set up to take over from here, so
-end the sign-in yourself, within two minutes and in this browser, for example in the <a href="/playground">playground</a>:</p>
+  const body = html`<p role="status">The provider has confirmed who you are. No app can take over from here, so end
+the sign-in yourself, within two minutes and in this browser, for example in the <a href="/playground">playground</a>:</p>
 <pre class="code">${call}</pre>
 <p class="small">Apps: list your page in GOOGLE_RETURN_URLS, and begin with a challenge.</p>`;
   return sendPage(reply, { title: 'Almost signed in', body: card('Almost signed in', body) });

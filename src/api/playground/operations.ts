@@ -1,3 +1,4 @@
+import { GOOGLE } from './google-operations.js';
 import { LETTERS } from './letter-operations.js';
 import { SECOND_FACTOR } from './second-factor-operations.js';
 import { STAFF } from './staff-operations.js';
@@ -40,17 +41,27 @@ export const VALUES: readonly PlaygroundValue[] = [
   {
     name: 'accessToken',
     about: 'from register or login',
-    from: ['register.accessToken', 'login.accessToken', 'refreshToken.accessToken'],
+    from: ['register.accessToken', 'login.accessToken', 'completeGoogleSignIn.accessToken', 'refreshToken.accessToken'],
   },
   {
     name: 'refreshToken',
     about: 'from register or login',
-    from: ['register.refreshToken', 'login.refreshToken', 'refreshToken.refreshToken'],
+    from: [
+      'register.refreshToken',
+      'login.refreshToken',
+      'completeGoogleSignIn.refreshToken',
+      'refreshToken.refreshToken',
+    ],
   },
   {
     name: 'userId',
     about: 'from register, login or users',
     from: ['register.user.id', 'login.user.id', 'validateToken.user.id', 'users.nodes.0.id'],
+  },
+  {
+    name: 'browserSecret',
+    about: 'from startGoogleSignIn or startGoogleLink',
+    from: ['startGoogleSignIn.browserSecret', 'startGoogleLink.browserSecret'],
   },
   { name: 'verifyEmailToken', about: 'empty: from the mailbox', link: '/verify-email' },
   { name: 'resetPasswordToken', about: 'empty: from the mailbox', link: '/reset-password' },
@@ -376,6 +387,7 @@ mutation ChangePassword($input: ChangePasswordInput!) {
       variables: { input: { currentPassword: PASSWORD, newPassword: 'nine rivers, one paper lantern' } },
     },
     ...SECOND_FACTOR,
+    ...GOOGLE,
     {
       name: 'ExportMyData',
       about: 'All that is held about me.',
