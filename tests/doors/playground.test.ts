@@ -103,7 +103,8 @@ describe('the ready operations', () => {
       for (const path of from) {
         const keys = path.split('.').filter((key) => !/^\d+$/.test(key));
         const yields = operations.some(
-          ({ operation }) => operation.query.includes(`${keys[0]}(`) && operation.query.includes(keys.at(-1) ?? ''),
+          ({ operation }) =>
+            new RegExp(`\\b${keys[0]} ?[({]`).test(operation.query) && operation.query.includes(keys.at(-1) ?? ''),
         );
         expect([name, path, yields]).toEqual([name, path, true]);
       }
