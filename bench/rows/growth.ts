@@ -114,6 +114,8 @@ export const growth: Row = {
     const small = await createWorld(serverUrl, { accounts: FEW });
     const large = await createWorld(serverUrl, { accounts: FEW });
     try {
+      // Both sides are treated alike: indexes made in one go, every row seen by the vacuum.
+      await crowdIn(small.databaseUrl ?? '', 0);
       await crowdIn(large.databaseUrl ?? '', rows - FEW);
       const [sessions, search] = await growthOf(small, large, effort);
       const baseline = `itself with ${FEW.toLocaleString('en')}`;

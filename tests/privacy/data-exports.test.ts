@@ -5,10 +5,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '../../src/core/columns.js';
 import { readWhole } from '../../src/core/storage.js';
 import { activeDays } from '../../src/modules/auth/activity.table.js';
+import { dataKeys } from '../../src/modules/data-keys/data-keys.table.js';
 import { deleteExpiredFiles } from '../../src/modules/files/files.service.js';
 import { storedFiles } from '../../src/modules/files/files.table.js';
 import { makeDataExports } from '../../src/modules/privacy/data-exports.service.js';
-import { actionsOf, MINUTE, refresh } from '../auth/operations.js';
+import { rotateDataKeys } from '../../src/modules/privacy/key-rotation.service.js';
+import { actionsOf, login, MINUTE, refresh } from '../auth/operations.js';
 import { createHarness, type Harness, type Person } from '../support/harness.js';
 import { type S3Server, startS3Server } from '../support/s3-server.js';
 import { deleteAccount, eraseUser, exchange, logMessages } from './operations.js';
@@ -53,6 +55,32 @@ describe.each(['local', 's3'] as const)('data exports in %s storage', (kind) => 
     if (errors) throw new Error(JSON.stringify(errors));
     return get(data.createDataExportLink.url);
   }
+
+  it('can be opened to its end after the person’s key was replaced, and the old key goes with it', async () => {
+    const generations = async () =>
+      (await h.app.db.select().from(dataKeys).where(eq(dataKeys.userId, person.id)))
+        .map(({ generation }) => generation)
+        .sort();
+    const id = await ask();
+    expect(await makeDataExports(h.app)).toBe(1);
+    const { token } = await h.admin(['security:manage']);
+    const rotate = `mutation { rotateDataKey(userId: "${person.id}", reason: "a test") { generation } }`;
+    expect((await h.graphql(rotate, { token })).errors).toBeUndefined();
+    const link = (await linkTo(id)).data.createDataExportLink.url;
+    const [row] = await h.app.db.select().from(storedFiles).where(eq(storedFiles.id, id));
+    h.clock.set(new Date((row?.expiresAt?.getTime() ?? 0) - MINUTE));
+    await rotateDataKeys(h.app);
+    expect(await generations()).toEqual([1, 2]);
+    // The link has ended by now, the file has not.
+    expect((await get(link)).statusCode).not.toBe(200);
+    const { accessToken } = (await login(h, { identifier: person.username })).data.login;
+    const fresh = (await linkTo(id, accessToken)).data.createDataExportLink.url;
+    expect((await get(fresh)).json().profile.username).toBe(person.username);
+    h.clock.advance(2 * MINUTE);
+    await deleteExpiredFiles(h.app);
+    await rotateDataKeys(h.app);
+    expect(await generations()).toEqual([2]);
+  });
 
   it('holds what exportMyData answers, and more rows of it, in a file that the person alone can open', async () => {
     await logMessages(h, serviceKey, { batch: [exchange(person.id, 'sesame seeds')] });
