@@ -879,6 +879,19 @@ mutation CreateAdmin($input: CreateAdminInput!) {
       variables: { input: { username: 'grace', email: 'grace@example.com', permissions: ['users:read'] } },
     },
     {
+      name: 'RemoveUserSecondFactor',
+      about: 'For who lost app and backup codes.',
+      query: `# For somebody who lost phone and backup
+# codes. Their sessions end, and a letter
+# says why.
+mutation RemoveUserSecondFactor($userId: ID!, $reason: String!) {
+  removeUserSecondFactor(userId: $userId, reason: $reason) {
+    user { id hasTotp }
+  }
+}`,
+      variables: { userId: '{{userId}}', reason: 'phone lost, identity checked by video' },
+    },
+    {
       name: 'CreateUser',
       about: 'A person, who gets an invitation.',
       query: `# A new person, who sets a password with
