@@ -51,7 +51,7 @@ it('a server killed between commit and sending delivers what it answered for, af
   receiver.answer = 204;
   const second = await startCredence(place.env);
   const told = () => new Set(receiver.received.map((seen) => (verify(secret, seen).data as { userId: string }).userId));
-  // What the killed one had taken comes after its lease of a minute.
+  // What the killed one had taken comes after its lease of half a minute.
   while (!answered.every((id) => told().has(id))) await new Promise((resolve) => setTimeout(resolve, 200));
   await second.end('SIGTERM');
   const ids = receiver.received.map(({ headers }) => headers['webhook-id']);

@@ -354,7 +354,7 @@ describe('the sender', () => {
     expect(new Set(ids).size).toBe(120);
   });
 
-  it('takes up what a killed sender had, after a minute', async () => {
+  it('takes up what a killed sender had, after its lease', async () => {
     const { id } = await endpoint();
     await happen();
     await spreadEvents(h.app, { max: 10 });

@@ -22,7 +22,7 @@ const HOUR = 60 * MINUTE;
 /** Between one attempt and the next; ten attempts over about 75 hours (Standard Webhooks, "Retry schedule"). */
 const PAUSES = [5 * SECOND, 5 * MINUTE, 30 * MINUTE, ...[2, 5, 10, 14, 20, 24].map((hours) => hours * HOUR)] as const;
 /** Longer than an attempt can take (five seconds, see core/outbound), so that a living sender never loses its own. */
-const LEASE = MINUTE;
+export const LEASE = 30 * SECOND;
 const LONGEST_WAIT = 24 * HOUR;
 const LOGGED_ATTEMPTS = 20;
 /** PostgreSQL takes 65,535 parameters a statement. */
@@ -31,7 +31,7 @@ const ROWS_AT_ONCE = 1_000;
 /** Somebody with a queue of their own, so that one who is slow or dead keeps nobody waiting. */
 export type Receiver = { target: 'WEBHOOK'; endpointId: string } | { target: BusName; endpointId: null };
 
-/** A delivery that this process has to itself for a minute, and what it is about. */
+/** A delivery that this process has to itself for half a minute, and what it is about. */
 export interface Claimed {
   delivery: WebhookDeliveryRow;
   event: OutboxEventRow;
@@ -114,7 +114,7 @@ export async function lookForWork(app: App): Promise<{ isUnspread: boolean; rece
   };
 }
 
-/** Takes up to `max` deliveries that are due, the longest waiting first, for a minute. */
+/** Takes up to `max` deliveries that are due, the longest waiting first, for half a minute. */
 export async function claimDeliveries(app: App, receiver: Receiver, { max }: { max: number }): Promise<Claimed[]> {
   const now = app.now();
   const { target, endpointId } = receiver;

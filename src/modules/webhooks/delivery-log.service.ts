@@ -14,6 +14,7 @@ import {
   webhookDeliveries,
   webhookEndpoints,
 } from '../events/events.table.js';
+import { LEASE } from './deliveries.service.js';
 
 export interface DeliveryWithEvent {
   delivery: WebhookDeliveryRow;
@@ -98,8 +99,8 @@ async function requeueOne(app: App, id: string): Promise<number> {
   const [row] = await app.db.select().from(webhookDeliveries).where(eq(webhookDeliveries.id, id)).for('update');
   const delivery = found(row);
   if (delivery.endpointId) requireOn(await getEndpoint(app, delivery.endpointId));
-  // Within a minute somebody has it, or will: a second sender beside that one would double it.
-  const soon = new Date(app.now().getTime() + 60_000);
+  // Somebody has it, or will within the lease: a second sender beside that one would double it.
+  const soon = new Date(app.now().getTime() + LEASE);
   if (delivery.status === 'QUEUED' && delivery.nextAttemptAt <= soon)
     throw new AppError('CONFLICT', { message: 'This delivery is being sent.' });
   await app.db.update(webhookDeliveries).set(again(app)).where(eq(webhookDeliveries.id, id));

@@ -268,7 +268,7 @@ export const zh: LetterTexts = {
       }),
     },
     WEBHOOK_DISABLED: {
-      subject: '一个 Webhook 端点已停用',
+      subject: '事件接收端点已停用',
       body: ({ host, when }) => ({
         paragraphs: [
           `系统不再向 ${host} 发送事件。`,
