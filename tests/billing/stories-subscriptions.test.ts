@@ -29,8 +29,8 @@ tellStories({
       buyer.decline('expired_card');
       shop.advance(40 * DAY);
     },
-    // Four attempts, and the end.
-    events: ['invoice.payment_failed', 'customer.subscription.deleted'],
+    // Renewed, past due, and the end; of the four attempts nobody tells.
+    events: ['customer.subscription.updated', 'customer.subscription.deleted'],
     end: { ...BASIC, plan: 'free', subscription: 'CANCELED' },
   },
 
