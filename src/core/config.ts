@@ -566,7 +566,7 @@ export function buildConfig(values: Environment): Config {
   if (config.encryptionKey && !parseEncryptionKey(config.encryptionKey))
     reader.complaints.push('ENCRYPTION_KEY must be 32 random bytes, as base64 or hex.');
   checkProduction(reader, config);
-  if (reader.complaints.length > 0) throw new ConfigError(reader.complaints);
+  if (reader.complaints.length > 0) throw new ConfigError([...new Set(reader.complaints)]);
   return config;
 }
 

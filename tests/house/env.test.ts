@@ -113,6 +113,29 @@ describe('the configuration', () => {
     expect(complaintsOf({ RESEND_API_BASE: 'http://127.0.0.1:9999' })).toBe('');
   });
 
+  it('knows where files are, and says at the start what a bucket lacks', () => {
+    expect(buildConfig({ DATA_DIR: '/srv/credence' }).storage).toEqual({
+      kind: 'local',
+      directory: '/srv/credence/files',
+    });
+    const text = complaintsOf({ STORAGE: 's3', S3_ENDPOINT: 'ftp://x', AWS_ACCESS_KEY_ID: 'AKIA' });
+    for (const name of ['S3_BUCKET', 'S3_REGION', 'S3_ENDPOINT', 'AWS_SECRET_ACCESS_KEY']) expect(text).toContain(name);
+    expect(text.split('AWS_SECRET_ACCESS_KEY')).toHaveLength(2);
+    expect(complaintsOf({ STORAGE: 'gcs' })).toContain('STORAGE');
+    expect(complaintsOf({ STORAGE: 's3', S3_BUCKET: '../x', S3_REGION: 'eu-central-1' })).toContain('S3_BUCKET');
+    const keys = { AWS_ACCESS_KEY_ID: 'AKIA', AWS_SECRET_ACCESS_KEY: 'secret' };
+    const bucket: Environment = { STORAGE: 's3', S3_BUCKET: 'files', ...keys };
+    expect(buildConfig({ ...bucket, AWS_REGION: 'eu-central-1' }).storage).toMatchObject({
+      kind: 's3',
+      region: 'eu-central-1',
+      endpoint: undefined,
+      credentials: { accessKeyId: 'AKIA', secretAccessKey: 'secret' },
+    });
+    expect(buildConfig({ ...bucket, S3_ENDPOINT: 'https://s3.example.com' }).storage).toMatchObject({
+      region: 'us-east-1',
+    });
+  });
+
   it('hides playground, introspection and mailbox in production unless they are set', () => {
     const config = buildConfig(PRODUCTION);
     expect(config.graphql).toEqual({ introspection: false, playground: false });
