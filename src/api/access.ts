@@ -1,13 +1,30 @@
-// The security card: which level each field asks for. What is not on this page is refused. Levels are pure checks on
-// an already resolved viewer: graphql-shield turns a rule that throws into a silent no and its own default is to
-// allow, so nothing here does I/O and both roots end in a refusal.
+// The security card: which level each field asks for. What is not on this page is refused: graphql-shield's own default is
+// to allow, so both roots end in a refusal. What each level means stands in levels.ts.
 import { createRequire } from 'node:module';
 import type { GraphQLSchema } from 'graphql';
 import type { applyMiddleware as ApplyMiddleware } from 'graphql-middleware';
 import type { rule as Rule, shield as Shield } from 'graphql-shield';
 import type { Context, Viewer } from '../core/context.js';
 import { AppError, type ErrorCode } from '../core/errors.js';
-import { FRESH_MS } from '../modules/auth/sessions.service.js';
+import {
+  ANY_ADMIN,
+  ANY_STAFF,
+  AUTHENTICATED_ALL_KINDS,
+  admin,
+  either,
+  FRESH,
+  FRESH_ALL_KINDS,
+  type Level,
+  operatorOr,
+  orApiKey,
+  ownerOr,
+  PUBLIC,
+  REFUSED,
+  service,
+  staff,
+  VERIFIED,
+  VERIFIED_ALL_KINDS,
+} from './levels.js';
 import { takeFieldLimit } from './limits.js';
 import { checkText } from './text-check.js';
 
@@ -16,133 +33,7 @@ const require = createRequire(import.meta.url);
 const { rule, shield } = require('graphql-shield') as { rule: typeof Rule; shield: typeof Shield };
 const { applyMiddleware } = require('graphql-middleware') as { applyMiddleware: typeof ApplyMiddleware };
 
-export interface Level {
-  /** As printed in the schema and the documentation. */
-  readonly name: string;
-  /** The code to refuse with, or undefined to let pass. `parent` is the object a field belongs to. */
-  readonly check: (viewer: Viewer, now: Date, parent?: unknown) => ErrorCode | undefined;
-}
-
-const stranger = (viewer: Viewer): ErrorCode =>
-  viewer.kind === 'anonymous' ? (viewer.refusal ?? 'UNAUTHENTICATED') : 'UNAUTHENTICATED';
-const outsider = (viewer: Viewer): ErrorCode =>
-  viewer.kind === 'anonymous' ? (viewer.refusal ?? 'UNAUTHENTICATED') : 'FORBIDDEN';
-
-const PUBLIC: Level = { name: 'PUBLIC', check: () => undefined };
-
-type Person = Extract<Viewer, { kind: 'user' | 'admin' | 'staff' }>;
-
-/** `† `: fields that serve every kind of account say so with 'all kinds'; the others are for users. */
-function personal(
-  name: string,
-  options: { allKinds: boolean; refuse?: (viewer: Person, now: Date) => ErrorCode | undefined },
-): Level {
-  return {
-    name,
-    check(viewer, now) {
-      const isOperator = viewer.kind === 'admin' || viewer.kind === 'staff';
-      if (viewer.kind !== 'user' && !(options.allKinds && isOperator)) return stranger(viewer);
-      return options.refuse?.(viewer, now);
-    },
-  };
-}
-
-const unverified = (viewer: Person): ErrorCode | undefined =>
-  viewer.kind === 'user' && !viewer.emailVerified ? 'EMAIL_NOT_VERIFIED' : undefined;
-const isImpersonated = (viewer: Viewer) => viewer.kind === 'user' && viewer.impersonatedBy !== null;
-const stale = (viewer: Person, now: Date): ErrorCode | undefined =>
-  unverified(viewer) ??
-  // Whoever acts in a person's name has no password of theirs to confirm.
-  (isImpersonated(viewer) ? 'FORBIDDEN' : undefined) ??
-  (now.getTime() - viewer.authenticatedAt.getTime() > FRESH_MS ? 'REAUTHENTICATION_REQUIRED' : undefined);
-
-const AUTHENTICATED_ALL_KINDS = personal('AUTHENTICATED', { allKinds: true });
-const VERIFIED = personal('VERIFIED', { allKinds: false, refuse: unverified });
-const VERIFIED_ALL_KINDS = personal('VERIFIED', { allKinds: true, refuse: unverified });
-const FRESH = personal('FRESH', { allKinds: false, refuse: stale });
-const FRESH_ALL_KINDS = personal('FRESH', { allKinds: true, refuse: stale });
-
-/** A person's own API key may read this too, when it holds the scope. Never used on anything that changes. */
-function orApiKey(level: Level, scope: string): Level {
-  return {
-    name: level.name,
-    check(viewer, now, parent) {
-      if (viewer.kind !== 'apiKey') return level.check(viewer, now, parent);
-      if (!viewer.scopes.includes(scope)) return 'FORBIDDEN';
-      return viewer.emailVerified ? undefined : 'EMAIL_NOT_VERIFIED';
-    },
-  };
-}
-
-function service(scope: string): Level {
-  return {
-    name: `INTERNAL_SERVICE(${scope})`,
-    check: (viewer) => (viewer.kind === 'service' && viewer.scopes.includes(scope) ? undefined : outsider(viewer)),
-  };
-}
-
-function admin(permission: string): Level {
-  return {
-    name: `ADMIN(${permission})`,
-    check: (viewer) =>
-      viewer.kind === 'admin' && !viewer.mustEnroll && viewer.permissions.includes(permission)
-        ? undefined
-        : outsider(viewer),
-  };
-}
-
-const ANY_ADMIN: Level = {
-  name: 'ADMIN',
-  check: (viewer) => (viewer.kind === 'admin' && !viewer.mustEnroll ? undefined : outsider(viewer)),
-};
-
-const ANY_STAFF: Level = { name: 'STAFF', check: (viewer) => (viewer.kind === 'staff' ? undefined : outsider(viewer)) };
-
-/** Support staff of level n or above, or an admin who holds the permission. */
-function staff(level: 1 | 2 | 3, permission: string): Level {
-  const orAdmin = admin(permission);
-  return {
-    name: `STAFF(${level}, ${permission})`,
-    // The comparison is false for whatever is no level (A7).
-    check: (viewer, now) => (viewer.kind === 'staff' && viewer.level >= level ? undefined : orAdmin.check(viewer, now)),
-  };
-}
-
-/** On fields of an object: the person it belongs to, or the level named. */
-function ownerOr(level: Level, apiKeyScope?: string): Level {
-  return {
-    name: `OWNER or ${level.name}`,
-    check(viewer, now, parent) {
-      const object = parent as { id?: unknown; userId?: unknown } | undefined;
-      const ownerId = object?.userId ?? object?.id;
-      if (viewer.kind === 'user' && viewer.id === ownerId) return undefined;
-      if (viewer.kind === 'apiKey' && viewer.id === ownerId)
-        return apiKeyScope && viewer.scopes.includes(apiKeyScope) ? undefined : 'FORBIDDEN';
-      return level.check(viewer, now) === undefined ? undefined : 'FORBIDDEN';
-    },
-  };
-}
-
-/** On fields of an operator: the operator themselves, or whoever manages their kind. */
-function operatorOr(kind: 'admin' | 'staff', level: Level): Level {
-  return {
-    name: `OWNER or ${level.name}`,
-    check(viewer, now, parent) {
-      if (viewer.kind === kind && viewer.id === (parent as { id?: unknown } | undefined)?.id) return undefined;
-      return level.check(viewer, now) === undefined ? undefined : 'FORBIDDEN';
-    },
-  };
-}
-
 const OWNER_OR_STAFF = ownerOr(staff(2, 'users:read'));
-
-function either(...levels: Level[]): Level {
-  return {
-    name: levels.map((level) => level.name).join(' or '),
-    check: (viewer, now, parent) =>
-      levels.some((level) => level.check(viewer, now, parent) === undefined) ? undefined : outsider(viewer),
-  };
-}
 
 export const ACCESS = {
   Query: {
@@ -400,7 +291,6 @@ function isRefusedToImpersonators(viewer: Viewer, field: string): boolean {
 }
 
 const ROOTS = new Set(['Query', 'Mutation']);
-const REFUSED: Level = { name: 'NOBODY', check: (viewer) => outsider(viewer) };
 
 function refusalOf(code: ErrorCode, viewer: Viewer): AppError {
   if (code !== 'FORBIDDEN' || viewer.kind !== 'admin' || !viewer.mustEnroll) return new AppError(code);
