@@ -262,7 +262,7 @@ export const de: LetterTexts = {
       subject: 'Ihr Konto hat einen neuen Anmeldeweg',
       body: ({ provider, when, ip }) => ({
         paragraphs: [
-          `Ein Konto bei ${provider} wurde am ${when} von ${ip} aus mit Ihrem verknüpft. Es kann sich ab jetzt anmelden.`,
+          `Ein Konto bei ${provider} wurde am ${when} von ${ip} aus mit Ihrem verknüpft. Damit ist ab jetzt die Anmeldung möglich.`,
         ],
         notes: [
           'Wenn Sie das nicht waren, melden Sie sich an, entfernen Sie das verknüpfte Konto in den Einstellungen und vergeben Sie sofort ein neues Passwort.',
@@ -285,7 +285,7 @@ export const de: LetterTexts = {
       subject: 'Ein Anmeldeweg wurde entfernt',
       body: ({ provider, when, ip }) => ({
         paragraphs: [
-          `Die Verknüpfung mit dem Konto bei ${provider} wurde am ${when} von ${ip} aus gelöst. Es kann sich nicht mehr anmelden.`,
+          `Die Verknüpfung mit dem Konto bei ${provider} wurde am ${when} von ${ip} aus gelöst. Damit ist keine Anmeldung mehr möglich.`,
           'Ihre anderen Sitzungen wurden abgemeldet.',
         ],
         notes: [NOT_YOU],

@@ -257,7 +257,7 @@ export const es: LetterTexts = {
       subject: 'Su cuenta tiene otra forma de iniciar sesión',
       body: ({ provider, when, ip }) => ({
         paragraphs: [
-          `Una cuenta de ${provider} se vinculó con la suya el ${when}, desde ${ip}. A partir de ahora puede iniciar sesión.`,
+          `Una cuenta de ${provider} se vinculó con la suya el ${when}, desde ${ip}. A partir de ahora sirve para iniciar sesión.`,
         ],
         notes: [
           'Si no fue usted, inicie sesión, quite la cuenta vinculada en los ajustes y establezca de inmediato una contraseña nueva.',
@@ -278,7 +278,7 @@ export const es: LetterTexts = {
       subject: 'Se ha quitado una forma de iniciar sesión',
       body: ({ provider, when, ip }) => ({
         paragraphs: [
-          `La cuenta de ${provider} se desvinculó de la suya el ${when}, desde ${ip}. Ya no puede iniciar sesión.`,
+          `La cuenta de ${provider} se desvinculó de la suya el ${when}, desde ${ip}. Ya no sirve para iniciar sesión.`,
           'Se han cerrado sus demás sesiones.',
         ],
         notes: [NOT_YOU],
