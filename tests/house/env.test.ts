@@ -136,6 +136,29 @@ describe('the configuration', () => {
     });
   });
 
+  it('takes a provider whole or not at all, and sends browsers to listed https pages only', () => {
+    const client = { GOOGLE_CLIENT_ID: 'id.apps.example', GOOGLE_CLIENT_SECRET: 'hunter2' };
+    expect(buildConfig({}).google).toBeUndefined();
+    expect(buildConfig({ ...client, FRONTEND_URL: 'https://app.example.com/' }).google).toEqual({
+      issuer: 'https://accounts.google.com',
+      clientId: 'id.apps.example',
+      clientSecret: 'hunter2',
+      returnUrls: ['https://app.example.com/google-sign-in'],
+    });
+    expect(complaintsOf({ GOOGLE_CLIENT_ID: 'id.apps.example' })).toContain('GOOGLE_CLIENT_SECRET');
+    expect(complaintsOf({ GOOGLE_CLIENT_SECRET: 'hunter2' })).not.toContain('hunter2');
+    for (const issuer of [
+      'http://login.example.com',
+      'https://u:p@login.example.com',
+      'https://a.example/?x',
+      'nonsense',
+    ])
+      expect(complaintsOf({ ...client, GOOGLE_ISSUER: issuer }), issuer).toContain('GOOGLE_ISSUER');
+    expect(complaintsOf({ ...client, GOOGLE_ISSUER: 'http://127.0.0.1:9000/realm/' })).toBe('');
+    for (const page of ['http://app.example.com/back', 'https://app.example.com/#back', 'javascript:alert(1)'])
+      expect(complaintsOf({ ...client, GOOGLE_RETURN_URLS: page }), page).toContain('GOOGLE_RETURN_URLS');
+  });
+
   it('hides playground, introspection and mailbox in production unless they are set', () => {
     const config = buildConfig(PRODUCTION);
     expect(config.graphql).toEqual({ introspection: false, playground: false });

@@ -42,7 +42,8 @@ interface Attempt extends Entry {
  * Signs in whoever the provider says this is, and makes their account if there is none. Suspension and the second factor
  * count as for a password.
  *
- * @throws EMAIL_NOT_VERIFIED when the identity is new here and the provider does not vouch for its address;
+ * @throws EMAIL_NOT_VERIFIED when the identity is new here and the provider does not vouch for its address, or when the
+ *   account's own is not proven where addresses are confirmed first;
  *   ACCOUNT_SUSPENDED; USER_ALREADY_EXISTS when the address is kept for somebody who may take it back
  */
 export async function enterAs(app: App, entry: Entry): Promise<SignedIn> {
@@ -101,6 +102,8 @@ async function enterLinked(app: App, { identity }: Attempt): Promise<UserRow | u
     .returning({ id: linkedAccounts.id });
   if (used.length === 0) return undefined;
   requireActive(app, user);
+  // Where addresses are confirmed first nobody comes in before, by whatever way.
+  if (app.config.registration.confirmFirst && !user.emailVerifiedAt) throw new AppError('EMAIL_NOT_VERIFIED');
   return user;
 }
 
