@@ -14,9 +14,10 @@ tellStories({
     before: (buyer) => buyer.subscribe(),
     tell(buyer, shop) {
       buyer.decline('insufficient_funds');
-      shop.advance(31 * DAY);
+      // Months differ, and the next attempt is three days away.
+      shop.advance(buyer.untilRenewal() + DAY);
       buyer.decline(undefined);
-      shop.advance(4 * DAY);
+      shop.advance(3 * DAY);
     },
     // The subscription was renewed, then past due, then active again.
     events: ['invoice.payment_failed', 'customer.subscription.updated', 'invoice.paid'],

@@ -39,6 +39,8 @@ export interface Buyer {
   /** What the card says from now on when it is charged. */
   decline(declineCode: string | undefined): void;
   subscription(): Stripe.Subscription;
+  /** In milliseconds. */
+  untilRenewal(): number;
   /** Newest first. */
   invoices(): Stripe.Invoice[];
   charges(): Stripe.Charge[];
@@ -131,6 +133,7 @@ export async function openShop(): Promise<Shop> {
     return {
       id,
       subscription,
+      untilRenewal: () => (subscription().items.data[0]?.current_period_end ?? 0) * 1_000 - fake.now().getTime(),
       checkout,
       charges,
       invoices: () => mine(fake.store.all('invoice')),
