@@ -1,5 +1,5 @@
 import { eq } from 'drizzle-orm';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { newId } from '../../src/core/columns.js';
 import { billingCustomers, billingOrders, payments } from '../../src/modules/payments/payments.table.js';
 import {
@@ -15,6 +15,9 @@ import {
 } from '../support/billing.js';
 import { completeSession, settleDelayed } from '../support/fake-stripe/checkout.ts';
 import type { Person } from '../support/harness.js';
+
+// Each of these plays a purchase to its end, on machines that do other things beside.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let h: BillingHarness;
 beforeAll(async () => {
@@ -61,6 +64,21 @@ describe('startCheckout', () => {
     expect(session).toMatchObject({ client_reference_id: data.startCheckout.id, amount_total: 700, currency: 'usd' });
     const customer = h.fake.store.customer(String(session.customer));
     expect(customer).toMatchObject({ email: person.email, metadata: { user_id: person.id } });
+  });
+
+  it('without a front end leads back to a small page of ours', async () => {
+    const { priceId } = await sell(h);
+    const { data } = await start(await h.person(), { priceId });
+    const session = h.fake.store.get('checkout.session', sessionOf(data.startCheckout.url));
+    for (const [url, words] of [
+      [session.success_url, 'Vielen Dank'],
+      [session.cancel_url, 'nichts bezahlt'],
+    ]) {
+      const headers = { 'accept-language': 'de' };
+      const page = await h.fastify.inject({ url: new URL(url ?? '').pathname, headers });
+      expect(page.statusCode).toBe(200);
+      expect(page.payload).toContain(words);
+    }
   });
 
   it('describes a product to Stripe once, and again when it was renamed', async () => {

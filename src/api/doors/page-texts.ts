@@ -13,6 +13,9 @@ export type PagePath =
   | '/undo-email-change'
   | '/accept-invitation';
 
+/** How a visit to Stripe's page ended. */
+export type CheckoutEnd = 'complete' | 'canceled';
+
 /** What can go wrong on them. Anything else is told as INTERNAL_SERVER_ERROR. */
 export type PageProblem =
   | 'TOKEN_INVALID'
@@ -41,6 +44,8 @@ export interface PageTexts {
   /** For the `lang` attribute (BCP 47). */
   readonly language: string;
   readonly pages: Readonly<Record<PagePath, PageText>>;
+  /** Where Stripe's page sends people back to. */
+  readonly afterCheckout: Readonly<Record<CheckoutEnd, { title: string; text: string }>>;
   readonly done: string;
   readonly failed: string;
   /** Before the title of a form that came back with a problem. */

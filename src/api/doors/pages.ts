@@ -7,7 +7,7 @@ import { networkKey } from '../../core/network.js';
 import { actorOf } from '../context.js';
 import { formatError, retryAfterOf } from '../errors.js';
 import { sendPage } from './layout.js';
-import { type PagePath, type PageProblem, type PageTexts, pageTextsFor } from './page-texts.js';
+import { type CheckoutEnd, type PagePath, type PageProblem, type PageTexts, pageTextsFor } from './page-texts.js';
 
 interface Attempt {
   token: string;
@@ -45,10 +45,12 @@ const PAGES: LetterPage[] = [
   },
 ];
 
+const CHECKOUT_ENDS: readonly CheckoutEnd[] = ['complete', 'canceled'];
+
 const FORM_LIMIT = 8 * 1024;
 
 /**
- * Where the links of letters lead when there is no front end: one small page each, without script. Opening one
+ * Where the links of letters lead when there is no front end, and Stripe's page back: one small page each, without script. Opening one
  * changes nothing, since mail scanners open every link; only its button does.
  */
 export function mountPages(server: FastifyInstance, app: App, actions: PageActions): void {
@@ -61,6 +63,13 @@ export function mountPages(server: FastifyInstance, app: App, actions: PageActio
       { parseAs: 'string', bodyLimit: FORM_LIMIT },
       (_request, body, done) => done(null, new URLSearchParams(String(body))),
     );
+    for (const end of CHECKOUT_ENDS) {
+      scope.get(`/checkout/${end}`, (request, reply) => {
+        const texts = textsOf(request);
+        const { title, text } = texts.afterCheckout[end];
+        return sendCard(reply, { texts, title, body: html`<p role="status">${text}</p>` });
+      });
+    }
     for (const page of PAGES) {
       scope.get(page.path, (request, reply) => {
         const { token } = request.query as { token?: unknown };

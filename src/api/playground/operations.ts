@@ -1,3 +1,4 @@
+import { BOOKS, BUYING, SELLING } from './billing-operations.js';
 import { GOOGLE } from './google-operations.js';
 import { LETTERS } from './letter-operations.js';
 import { SECOND_FACTOR } from './second-factor-operations.js';
@@ -74,6 +75,8 @@ export const VALUES: readonly PlaygroundValue[] = [
   { name: 'apiKeyId', about: 'from createApiKey', from: ['createApiKey.apiKey.id'] },
   { name: 'serviceKey', about: 'printed at the first start', from: ['createService.key'] },
   { name: 'holdId', about: 'from holdCredits', from: ['holdCredits.hold.id'] },
+  { name: 'priceId', about: 'from Products', from: ['products.nodes.0.prices.0.id'] },
+  { name: 'paymentMethodId', about: 'from Subscription, or as MyBilling shows it', from: ['paymentMethods.0.id'] },
   { name: 'adminAccessToken', about: 'from adminLogin', from: ['adminLogin.accessToken'] },
   { name: 'staffAccessToken', about: 'from staffLogin', from: ['staffLogin.accessToken'] },
   { name: 'invitationToken', about: 'empty: from the mailbox', link: '/accept-invitation' },
@@ -388,6 +391,7 @@ mutation ChangePassword($input: ChangePasswordInput!) {
     },
     ...SECOND_FACTOR,
     ...GOOGLE,
+    ...BUYING,
     {
       name: 'ExportMyData',
       about: 'All that is held about me.',
@@ -658,6 +662,7 @@ query CreditTransactions($userId: ID!, $after: String) {
 }`,
       variables: { userId: '{{userId}}', after: null },
     },
+    ...SELLING,
   ],
 };
 
@@ -1012,6 +1017,7 @@ query SystemHealth {
     },
     ...LETTERS,
     ...WEBHOOKS,
+    ...BOOKS,
   ],
 };
 

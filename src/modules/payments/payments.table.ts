@@ -43,6 +43,8 @@ const list = (values: readonly string[]) => sql.raw(values.map((value) => `'${va
 /**
  * Numbers drawn before Stripe is asked for something. What was read under a higher number is at least as new, whatever
  * the clocks of the instances say: a row takes over only what was read under a higher number than its own.
+ *
+ * @public Only SQL draws from it; this is what drizzle-kit makes it from.
  */
 export const stripeReads = pgSequence('stripe_reads');
 const readNumber = (name = 'read_number') => count(name);

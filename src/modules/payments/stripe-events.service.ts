@@ -1,7 +1,7 @@
 // Invariants: an event is stored before anything is done about it, once and for ever (S6); it says only what to look at
 // again, so that any number of deliveries in any order end in the same state (S7); it is DONE in the transaction of its
 // effect; until then a job tries again, whatever Stripe does.
-import { and, asc, eq, lte, sql } from 'drizzle-orm';
+import { and, asc, eq, lte, min, sql } from 'drizzle-orm';
 import type { App } from '../../core/context.js';
 import { isDatabaseUnavailable, transact } from '../../core/database.js';
 import { AppError } from '../../core/errors.js';
@@ -206,4 +206,27 @@ async function findKnown(app: App, events: readonly Stripe.Event[]): Promise<Set
     events.map(({ id }) => id),
   ]);
   return new Set(rows.map(({ id }) => id));
+}
+
+export interface StripeEventsState {
+  pending: number;
+  /** Given up. */
+  dead: number;
+  /** How long the oldest that waits has waited; 0 when none does. */
+  oldestSeconds: number;
+}
+
+/** How the events of Stripe stand. Both counts have an index of their own, which holds nothing else. */
+export async function readStripeEventsState(app: App): Promise<StripeEventsState> {
+  const isPending = eq(stripeEvents.status, 'PENDING');
+  const [pending, dead, [row]] = await Promise.all([
+    app.db.$count(stripeEvents, isPending),
+    app.db.$count(stripeEvents, eq(stripeEvents.status, 'DEAD')),
+    app.db
+      .select({ oldest: min(stripeEvents.receivedAt) })
+      .from(stripeEvents)
+      .where(isPending),
+  ]);
+  const waited = row?.oldest ? app.now().getTime() - row.oldest.getTime() : 0;
+  return { pending, dead, oldestSeconds: Math.max(0, waited / SECOND) };
 }

@@ -16,6 +16,7 @@ import {
   measureMemory,
 } from '../../core/vitals.js';
 import { type OutboxState, readOutboxState } from '../mail/outbox.service.js';
+import { readStripeEventsState, type StripeEventsState } from '../payments/stripe-events.service.js';
 import { type EventsState, readEventsState } from '../webhooks/delivery-log.service.js';
 
 export type Problem =
@@ -27,6 +28,7 @@ export type Problem =
   | 'DISK'
   | 'LETTERS'
   | 'EVENTS'
+  | 'PAYMENTS'
   | 'HASHING'
   | 'JOBS';
 
@@ -42,6 +44,7 @@ export interface SystemHealth {
   disk: (Disk & { level: Level }) | null;
   letters: OutboxState | null;
   events: EventsState | null;
+  payments: StripeEventsState | null;
   hashing: { waiting: number };
   jobs: JobState[] | null;
 }
@@ -54,6 +57,7 @@ const PROBLEM_OF: Record<Check, Problem> = {
 
 const LETTER_WAITS_SECONDS = 300;
 const EVENT_WAITS_SECONDS = 300;
+const PAYMENT_EVENT_WAITS_SECONDS = 900;
 /** Half of the line: beyond all of it callers are sent away (core/passwords). */
 const MANY_HASHES = 32;
 
@@ -62,10 +66,11 @@ export async function systemHealth(app: App): Promise<SystemHealth> {
   // First by itself: what is measured beside it would be measured, too.
   const latencyMs = await measureLatency(app).catch(() => null);
   const failed = await failedChecks(app);
-  const [disk, letters, events, jobs] = await Promise.all([
+  const [disk, letters, events, payments, jobs] = await Promise.all([
     measureDisk(app),
     readOutboxState(app).catch(() => null),
     readEventsState(app).catch(() => null),
+    readStripeEventsState(app).catch(() => null),
     jobStates(app).catch(() => null),
   ]);
   const { free, waiting } = app.database.load();
@@ -80,6 +85,7 @@ export async function systemHealth(app: App): Promise<SystemHealth> {
     disk: disk && { ...disk, level: levelOf(1 - disk.freeBytes / disk.totalBytes) },
     letters,
     events,
+    payments,
     hashing: { waiting: app.passwords.waiting() },
     jobs,
   };
@@ -98,13 +104,14 @@ function isFailing({ lastFailedAt, lastCompletedAt }: JobState): boolean {
 }
 
 function problemsOf(measured: Omit<SystemHealth, 'problems'>): Problem[] {
-  const { redis, memory, disk, letters, events, hashing, jobs } = measured;
+  const { redis, memory, disk, letters, events, payments, hashing, jobs } = measured;
   const signs: [Problem, boolean][] = [
     ['REDIS', redis === 'SILENT'],
     ['MEMORY', memory.level !== 'OK'],
     ['DISK', disk !== null && disk.level !== 'OK'],
     ['LETTERS', letters !== null && letters.oldestSeconds > LETTER_WAITS_SECONDS],
     ['EVENTS', events !== null && (events.oldestSeconds > EVENT_WAITS_SECONDS || events.disabledEndpoints > 0)],
+    ['PAYMENTS', payments !== null && (payments.dead > 0 || payments.oldestSeconds > PAYMENT_EVENT_WAITS_SECONDS)],
     ['HASHING', hashing.waiting > MANY_HASHES],
     ['JOBS', (jobs ?? []).some(isFailing)],
   ];

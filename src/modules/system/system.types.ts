@@ -64,6 +64,7 @@ export enum SystemProblem {
   DISK = 'DISK',
   LETTERS = 'LETTERS',
   EVENTS = 'EVENTS',
+  PAYMENTS = 'PAYMENTS',
   HASHING = 'HASHING',
   JOBS = 'JOBS',
 }
@@ -81,6 +82,7 @@ registerEnumType(SystemProblem, {
     EVENTS: {
       description: 'The oldest event has waited for more than five minutes, or an endpoint went off by itself.',
     },
+    PAYMENTS: { description: 'An event of Stripe was given up, or has waited for more than 15 minutes.' },
     HASHING: { description: 'More than 32 passwords wait for a hash.' },
     JOBS: { description: 'A job was given up, and no run of it has gone well since.' },
   },
@@ -190,6 +192,18 @@ export class EventsHealth {
   disabledEndpoints!: number;
 }
 
+@ObjectType('PaymentsHealth', { simpleResolvers: true, description: 'Events of Stripe that were not applied yet.' })
+export class PaymentsHealth {
+  @Field(() => SafeInt)
+  pending!: number;
+
+  @Field(() => SafeInt, { description: 'Given up: ask for billingReconciliation.' })
+  dead!: number;
+
+  @Field(() => Float, { description: 'How long the oldest has waited; 0 when none waits.' })
+  oldestSeconds!: number;
+}
+
 @ObjectType('HashingHealth', { simpleResolvers: true })
 export class HashingHealth {
   @Field(() => Int, { description: 'Passwords that wait for a free core; beyond 64 callers are told to come back.' })
@@ -254,6 +268,9 @@ export class SystemHealth {
 
   @Field(() => EventsHealth, { nullable: true, description: 'Null: the database did not answer.' })
   events!: EventsHealth | null;
+
+  @Field(() => PaymentsHealth, { nullable: true, description: 'Null when the database did not say.' })
+  payments!: PaymentsHealth | null;
 
   @Field(() => HashingHealth)
   hashing!: HashingHealth;

@@ -34,6 +34,16 @@ export const de: PageTexts = {
       done: 'Ihr Passwort gilt jetzt. Sie können sich anmelden.',
     },
   },
+  afterCheckout: {
+    complete: {
+      title: 'Vielen Dank',
+      text: 'Ihre Zahlung ist unterwegs. Sie zählt, sobald Stripe sie bestätigt, meist nach wenigen Sekunden. Sie können diese Seite schließen.',
+    },
+    canceled: {
+      title: 'Es wurde nichts bezahlt',
+      text: 'Sie haben den Vorgang vor der Zahlung verlassen. Sie können diese Seite schließen.',
+    },
+  },
   done: 'Erledigt',
   failed: 'Das hat nicht geklappt',
   problem: (title) => `Problem: ${title}`,

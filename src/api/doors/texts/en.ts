@@ -37,6 +37,13 @@ export const en: PageTexts = {
       done: 'Your password is set. You can sign in now.',
     },
   },
+  afterCheckout: {
+    complete: {
+      title: 'Thank you',
+      text: 'Your payment is on its way. It counts as soon as Stripe confirms it, in most cases within seconds. You can close this page.',
+    },
+    canceled: { title: 'Nothing was paid', text: 'You left before paying. You can close this page.' },
+  },
   done: 'Done',
   failed: 'That did not work',
   problem: (title) => `Problem: ${title}`,

@@ -34,6 +34,13 @@ export const es: PageTexts = {
       done: 'Su contraseña ya es válida. Puede iniciar sesión.',
     },
   },
+  afterCheckout: {
+    complete: {
+      title: 'Gracias',
+      text: 'Su pago está en camino. Contará en cuanto Stripe lo confirme, casi siempre en unos segundos. Puede cerrar esta página.',
+    },
+    canceled: { title: 'No se ha pagado nada', text: 'Salió antes de pagar. Puede cerrar esta página.' },
+  },
   done: 'Listo',
   failed: 'No ha funcionado',
   problem: (title) => `Problema: ${title}`,

@@ -34,6 +34,16 @@ export const fr: PageTexts = {
       done: 'Votre mot de passe est enregistré. Vous pouvez vous connecter.',
     },
   },
+  afterCheckout: {
+    complete: {
+      title: 'Merci',
+      text: 'Votre paiement est en cours. Il comptera dès que Stripe l’aura confirmé, le plus souvent en quelques secondes. Vous pouvez fermer cette page.',
+    },
+    canceled: {
+      title: 'Rien n’a été payé',
+      text: 'Vous avez quitté la page avant de payer. Vous pouvez fermer cette page.',
+    },
+  },
   done: 'C’est fait',
   failed: 'Cela n’a pas fonctionné',
   problem: (title) => `Problème\u00a0: ${title}`,

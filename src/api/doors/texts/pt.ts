@@ -34,6 +34,13 @@ export const pt: PageTexts = {
       done: 'Sua senha está definida. Você já pode entrar.',
     },
   },
+  afterCheckout: {
+    complete: {
+      title: 'Obrigado',
+      text: 'Seu pagamento está a caminho. Ele contará assim que o Stripe o confirmar, quase sempre em poucos segundos. Você pode fechar esta página.',
+    },
+    canceled: { title: 'Nada foi pago', text: 'Você saiu antes de pagar. Você pode fechar esta página.' },
+  },
   done: 'Pronto',
   failed: 'Não funcionou',
   problem: (title) => `Problema: ${title}`,

@@ -34,6 +34,10 @@ export const zh: PageTexts = {
       done: '密码已设置。您现在可以登录。',
     },
   },
+  afterCheckout: {
+    complete: { title: '谢谢', text: '您的付款正在处理中。Stripe 确认后即可生效，通常只需几秒钟。您可以关闭此页面。' },
+    canceled: { title: '未付款', text: '您在付款前离开了页面。您可以关闭此页面。' },
+  },
   done: '完成',
   failed: '操作未成功',
   problem: (title) => `出现问题：${title}`,
