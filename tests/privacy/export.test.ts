@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { newId } from '../../src/core/columns.js';
 import { userNotes } from '../../src/modules/staff/user-notes.table.js';
-import { actionsOf, createRecoveryPhrase, MINUTE, refresh, signIn } from '../auth/operations.js';
+import { actionsOf, createRecoveryPhrase, login, MINUTE, refresh, signIn } from '../auth/operations.js';
 import { createHarness, type Harness } from '../support/harness.js';
 import { createApiKey, exchange, logMessages, move } from './operations.js';
 
@@ -30,12 +30,14 @@ it('hands out everything that is held about the caller, and nobody else’s', as
     text: 'asked for a refund twice',
     createdAt: h.app.now(),
   });
+  expect((await login(h, { identifier: person.username, password: 'wrong' })).code).toBe('INVALID_CREDENTIALS');
   const { data, errors } = await h.graphql(EXPORT, { token: person.token });
   expect(errors).toBeUndefined();
   const document = data.exportMyData;
   expect(document.truncated).toEqual([]);
   expect(document.profile).toMatchObject({ id: person.id, username: person.username, email: person.email });
   expect(document.sessions).toHaveLength(1);
+  expect(document.wrongSignIns).toMatchObject([{ failures: 1 }]);
   expect(document.apiKeys).toMatchObject([{ name: 'reader', scopes: ['account:read'] }]);
   expect(document.recoveryPhrase).toHaveLength(1);
   expect(document.creditAccount).toMatchObject([{ balance: 12, held: 5 }]);

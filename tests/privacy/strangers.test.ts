@@ -2,13 +2,13 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createSchema } from '../../src/api/schema.js';
 import { PERMISSIONS } from '../../src/modules/admin/permissions.js';
 import { SERVICE_SCOPES } from '../../src/modules/services/scopes.js';
+import { type BillingHarness, createBillingHarness } from '../support/billing.js';
 import { documentFor } from '../support/documents.js';
-import { createHarness, type Harness } from '../support/harness.js';
 import { deleteAccount } from './operations.js';
 
-let h: Harness;
+let h: BillingHarness;
 beforeAll(async () => {
-  h = await createHarness();
+  h = await createBillingHarness();
 });
 afterAll(() => h.close());
 

@@ -185,7 +185,11 @@ export async function clearFailures(
   accountId: string,
   credentials: readonly Credential[] = OPENED_BY_MAIL,
 ): Promise<void> {
+  await app.db.delete(loginFailures).where(failuresOf(accountId, credentials));
+}
+
+/** What was counted against the account, from devices known and unknown. */
+export function failuresOf(accountId: string, credentials = EVERY_CREDENTIAL): SQL | undefined {
   const keys = credentials.map((credential) => keyOf(accountId, credential));
-  const mine = keys.flatMap((key) => [eq(loginFailures.key, key), like(loginFailures.key, `${key}:known:%`)]);
-  await app.db.delete(loginFailures).where(or(...mine));
+  return or(...keys.flatMap((key) => [eq(loginFailures.key, key), like(loginFailures.key, `${key}:known:%`)]));
 }

@@ -1,6 +1,8 @@
 import { and, desc, eq, getTableColumns, type SQL, sql } from 'drizzle-orm';
 import { getTableConfig, type PgColumn, type PgTable, type SelectedFieldsFlat } from 'drizzle-orm/pg-core';
 import type { App } from '../../core/context.js';
+import { loginFailures } from '../auth/auth.table.js';
+import { failuresOf } from '../auth/throttle.service.js';
 import { findOpeningKeys } from '../data-keys/data-keys.service.js';
 import { opened } from '../messages/message-logs.service.js';
 import type { MessageLogRow } from '../messages/messages.table.js';
@@ -26,8 +28,6 @@ export async function readHeldRows(
   const { held, userId, limit, after } = options;
   const table = held.table as PgTable;
   const columns = getTableColumns(table);
-  const owner = columns[held.owner];
-  if (!owner) throw new Error(`The privacy map names no column of ${getTableConfig(table).name} as the owner’s.`);
   const shown = Object.entries(columns).filter(([name]) => held.columns[name]?.exported);
   const key = keysOf(table);
   const rows = await app.db
@@ -36,7 +36,7 @@ export async function readHeldRows(
       key: Object.fromEntries(key.map((column) => [column.name, column])),
     })
     .from(table)
-    .where(and(eq(owner, userId), after && isBefore(key, after)))
+    .where(and(isOf(held, userId), after && isBefore(key, after)))
     .orderBy(...key.map((column) => desc(column)))
     .limit(limit);
   const last = rows.length === limit ? rows.at(-1) : undefined;
@@ -44,6 +44,15 @@ export async function readHeldRows(
     rows: await present(app, { held, userId, rows: rows.map((row) => row.shown as HeldRow) }),
     next: last && (Object.values(last.key) as KeyValue[]),
   };
+}
+
+/** Guesses are counted under keys that hold the person's id among other things. */
+function isOf({ table, owner }: HeldTable, userId: string): SQL | undefined {
+  if (table === loginFailures) return failuresOf(userId);
+  const column = getTableColumns(table as PgTable)[owner];
+  if (!column)
+    throw new Error(`The privacy map names no column of ${getTableConfig(table as PgTable).name} as the owner’s.`);
+  return eq(column, userId);
 }
 
 function keysOf(table: PgTable): PgColumn[] {
