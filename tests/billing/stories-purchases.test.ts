@@ -32,6 +32,12 @@ tellStories({
     end: BASIC,
   },
 
+  'a subscription is begun in the app, and paid in the browser': {
+    tell: (buyer) => buyer.subscribeInApp(),
+    events: ['customer.subscription.created', 'customer.subscription.updated', 'invoice.finalized', 'invoice.paid'],
+    end: BASIC,
+  },
+
   'a subscription is bought and deleted at once': {
     async tell(buyer, { h }) {
       await buyer.subscribe();

@@ -5,11 +5,12 @@ import { users } from '../../src/modules/auth/auth.table.js';
 import { prices } from '../../src/modules/catalog/catalog.table.js';
 import { type BillingHarness, createBillingHarness, sell, sessionOf } from './billing.js';
 import { createOwner } from './credits.js';
+import { GOOD_CARD } from './fake-stripe/cards.ts';
 import { completeSession } from './fake-stripe/checkout.ts';
 import { Params } from './fake-stripe/params.ts';
 import { createRefund, openDispute } from './fake-stripe/reversals.ts';
 import { idOf } from './fake-stripe/store.ts';
-import { updateSubscription } from './fake-stripe/subscriptions.ts';
+import { payInBrowser, updateSubscription } from './fake-stripe/subscriptions.ts';
 
 const DAY = 86_400_000;
 
@@ -30,6 +31,8 @@ export interface Buyer {
   /** On Stripe's page, with a good card. */
   buyPack(): Promise<void>;
   subscribe(): Promise<void>;
+  /** Without Stripe's page: the app begins it, and Stripe's form in the browser makes the first payment. */
+  subscribeInApp(): Promise<void>;
   spend(amount: number): Promise<void>;
   /** What is left of the first payment, or a part of it, goes back. */
   refund(amount?: number): Stripe.Refund;
@@ -141,6 +144,13 @@ export async function openShop(): Promise<Shop> {
       differences: () => differences(id),
       buyPack: async () => void completeSession(fake.store, await checkout(pack.priceId)),
       subscribe: async () => void completeSession(fake.store, await checkout(basic.priceId)),
+      async subscribeInApp() {
+        const { createSubscription } = await ask(
+          `mutation($input: CreateSubscriptionInput!) { createSubscription(input: $input) { clientSecret } }`,
+          { input: { userId: id, priceId: basic.priceId, idempotencyKey: newId() } },
+        );
+        payInBrowser(fake.store, createSubscription.clientSecret, GOOD_CARD);
+      },
       refund: (amount) => {
         const payment_intent = String(charges().at(-1)?.payment_intent);
         const params = new Params({ payment_intent, ...(amount !== undefined && { amount: String(amount) }) });
