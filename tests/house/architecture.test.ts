@@ -27,7 +27,7 @@ const MODULES: Record<string, string[]> = {
   files: ['audit', 'auth'],
   messages: ['audit', 'auth', 'data-keys'],
   // All that is held about a person, to export and to erase it
-  billing: ['auth', 'catalog', 'credits', 'payments'],
+  billing: ['audit', 'auth', 'catalog', 'credits', 'payments'],
   // what Stripe has said, and what came of it here
   payments: ['audit', 'auth', 'catalog', 'credits', 'events', 'mail'],
   privacy: [

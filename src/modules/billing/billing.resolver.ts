@@ -76,11 +76,11 @@ export class BillingResolver {
 
   @Mutation(() => SubscriptionPayload, { description: 'Ends a person’s subscription. Twice is once.' })
   async cancelSubscription(
-    @Ctx() { app }: Context,
+    @Ctx() { app, actor }: Context,
     @Arg('userId', () => ID) userId: string,
     @Arg('immediately', () => Boolean, AT_ONCE) immediately: boolean,
   ): Promise<SubscriptionPayload> {
-    return { subscription: toSubscription(await cancelSubscription(app, { userId, immediately })) };
+    return { subscription: toSubscription(await cancelSubscription(app, { userId, immediately, actor })) };
   }
 
   @FieldResolver(() => Product, { nullable: true, description: 'Null for what is not sold any more.' })

@@ -56,13 +56,13 @@ export class MyBillingResolver {
   }
 
   @Mutation(() => SubscriptionPayload, { description: 'Ends the subscription with the period that is paid for.' })
-  async cancelMySubscription(@Ctx() { app, viewer }: Context): Promise<SubscriptionPayload> {
-    return { subscription: toSubscription(await cancelMySubscription(app, { userId: viewerId(viewer) })) };
+  async cancelMySubscription(@Ctx() { app, viewer, actor }: Context): Promise<SubscriptionPayload> {
+    return { subscription: toSubscription(await cancelMySubscription(app, { userId: viewerId(viewer), actor })) };
   }
 
   @Mutation(() => SubscriptionPayload, { description: 'Takes the end back, as long as it has not come.' })
-  async resumeMySubscription(@Ctx() { app, viewer }: Context): Promise<SubscriptionPayload> {
-    return { subscription: toSubscription(await resumeMySubscription(app, { userId: viewerId(viewer) })) };
+  async resumeMySubscription(@Ctx() { app, viewer, actor }: Context): Promise<SubscriptionPayload> {
+    return { subscription: toSubscription(await resumeMySubscription(app, { userId: viewerId(viewer), actor })) };
   }
 
   @Mutation(() => SetupIntent, { description: 'Lets Stripe’s form save a payment method for later.' })
@@ -72,18 +72,18 @@ export class MyBillingResolver {
 
   @Mutation(() => OkPayload, { description: 'Forgets a saved payment method.' })
   async removePaymentMethod(
-    @Ctx() { app, viewer }: Context,
+    @Ctx() { app, viewer, actor }: Context,
     @Arg('paymentMethodId', () => ID) paymentMethodId: string,
   ): Promise<OkPayload> {
-    return { ok: await removePaymentMethod(app, { userId: viewerId(viewer), paymentMethodId }) };
+    return { ok: await removePaymentMethod(app, { userId: viewerId(viewer), paymentMethodId, actor }) };
   }
 
   @Mutation(() => BillingPortalSession, { description: 'A page at Stripe with invoices and payment methods.' })
   async createBillingPortalSession(
-    @Ctx() { app, viewer }: Context,
+    @Ctx() { app, viewer, actor }: Context,
     @Arg('returnUrl', () => String, { nullable: true }) returnUrl: string | null | undefined,
   ): Promise<BillingPortalSession> {
-    return { url: await createBillingPortalSession(app, { userId: viewerId(viewer), returnUrl }) };
+    return { url: await createBillingPortalSession(app, { userId: viewerId(viewer), returnUrl, actor }) };
   }
 
   @FieldResolver(() => BillingSubscription, {

@@ -8,6 +8,7 @@ import { isUniqueViolation, transact } from '../../core/database.js';
 import { AppError, type ErrorCode } from '../../core/errors.js';
 import { found } from '../../core/input.js';
 import { sha256 } from '../../core/secrets.js';
+import { recordAudit } from '../audit/audit.service.js';
 import { requireMovement } from '../credits/movement-input.js';
 import { billingOrders, type OrderRow } from '../payments/payments.table.js';
 import { lockOwner } from '../payments/stripe-reads.service.js';
@@ -83,6 +84,7 @@ export async function openOrder(app: App, keyed: Keyed, { kind, sold, quantity }
           updatedAt: now,
         })
         .returning();
+      await noteOrder(app, found(order), keyed.actor);
       return found(order);
     });
   } catch (error) {
@@ -91,6 +93,12 @@ export async function openOrder(app: App, keyed: Keyed, { kind, sold, quantity }
     // Taken at this moment, for another person.
     throw isUniqueViolation(error, 'billing_orders_key') ? new AppError('IDEMPOTENCY_CONFLICT') : error;
   }
+}
+
+async function noteOrder(app: App, order: OrderRow, actor: Actor): Promise<void> {
+  const { id, userId, kind, priceId, quantity } = order;
+  const target = { kind: 'order', id };
+  await recordAudit(app, { actor, action: 'billing.ordered', userId, target, after: { kind, priceId, quantity } });
 }
 
 /** What is paid again and again brings its credits with each invoice. */

@@ -2,6 +2,7 @@ import type { Actor, App } from '../../core/context.js';
 import { AppError, badInput } from '../../core/errors.js';
 import { found, requireId } from '../../core/input.js';
 import { PaymentsError, type Stripe } from '../../core/payments.js';
+import { recordAudit } from '../audit/audit.service.js';
 import { idOf, requirePayments } from '../payments/stripe-reads.service.js';
 import { ensureCustomer, findCustomer, requireUser } from './customers.service.js';
 import { takePurchase } from './purchase-limits.js';
@@ -65,11 +66,14 @@ export async function requireOwnPaymentMethod(
 /** Forgets a saved payment method. @throws BILLING_NOT_CONFIGURED, BAD_USER_INPUT, NOT_FOUND, UPSTREAM_FAILED */
 export async function removePaymentMethod(
   app: App,
-  options: { userId: string; paymentMethodId: string },
+  options: { userId: string; paymentMethodId: string; actor: Actor },
 ): Promise<boolean> {
   const { call } = requirePayments(app);
+  const { userId, paymentMethodId, actor } = options;
   await requireOwnPaymentMethod(app, options);
-  await call((stripe) => stripe.paymentMethods.detach(options.paymentMethodId));
+  await call((stripe) => stripe.paymentMethods.detach(paymentMethodId));
+  const target = { kind: 'payment_method', id: paymentMethodId };
+  await recordAudit(app, { actor, action: 'billing.payment_method_removed', userId, target });
   return true;
 }
 
@@ -96,17 +100,21 @@ export async function createSetupIntent(app: App, options: { userId: string; act
   const intent = await call((stripe) =>
     stripe.setupIntents.create({ customer, usage: 'off_session', automatic_payment_methods: { enabled: true } }),
   );
+  const target = { kind: 'setup_intent', id: intent.id };
+  await recordAudit(app, { actor: options.actor, action: 'billing.setup_started', userId: user.id, target });
   return { id: intent.id, clientSecret: found(intent.client_secret ?? undefined) };
 }
 
 /** A page at Stripe with invoices, payment methods and subscription. @throws BILLING_NOT_CONFIGURED, BAD_USER_INPUT, UPSTREAM_FAILED */
 export async function createBillingPortalSession(
   app: App,
-  options: { userId: string; returnUrl?: string | null | undefined },
+  options: { userId: string; returnUrl?: string | null | undefined; actor: Actor },
 ): Promise<string> {
   const { call } = requirePayments(app);
+  const { userId, actor } = options;
   const return_url = returnUrl(app.config, { url: options.returnUrl, field: 'returnUrl', path: '/' });
-  const customer = await ensureCustomer(app, options.userId);
+  const customer = await ensureCustomer(app, userId);
   const session = await call((stripe) => stripe.billingPortal.sessions.create({ customer, return_url }));
+  await recordAudit(app, { actor, action: 'billing.portal_opened', userId });
   return session.url;
 }

@@ -2,6 +2,7 @@ import type { Actor, App } from '../../core/context.js';
 import { AppError, badInput } from '../../core/errors.js';
 import { found, requireId } from '../../core/input.js';
 import type { Stripe } from '../../core/payments.js';
+import { type AuditEntry, recordAudit } from '../audit/audit.service.js';
 import { readInvoice } from '../payments/invoice-reads.service.js';
 import type { OrderRow, SubscriptionRow } from '../payments/payments.table.js';
 import { apply, idOf, requirePayments } from '../payments/stripe-reads.service.js';
@@ -104,7 +105,10 @@ async function changeLater(
 }
 
 /** Ends it when the period that is paid for does. @throws BILLING_NOT_CONFIGURED, NOT_FOUND, UPSTREAM_FAILED, RETRY_LATER */
-export async function cancelMySubscription(app: App, options: { userId: string }): Promise<SubscriptionRow> {
+export async function cancelMySubscription(
+  app: App,
+  options: { userId: string; actor: Actor },
+): Promise<SubscriptionRow> {
   return cancelSubscription(app, { ...options, immediately: false });
 }
 
@@ -115,30 +119,42 @@ export async function cancelMySubscription(app: App, options: { userId: string }
  */
 export async function cancelSubscription(
   app: App,
-  options: { userId: string; immediately: boolean },
+  options: { userId: string; immediately: boolean; actor: Actor },
 ): Promise<SubscriptionRow> {
   const { call } = requirePayments(app);
-  const { stripeSubscriptionId: id, status } = await requireSubscription(app, requireId(options.userId, 'userId'));
+  const userId = requireId(options.userId, 'userId');
+  const { stripeSubscriptionId: id, status } = await requireSubscription(app, userId);
   // What was never paid for has no period to wait for.
   const isAtOnce = options.immediately || status === 'INCOMPLETE';
   await call((stripe) =>
     isAtOnce ? stripe.subscriptions.cancel(id) : stripe.subscriptions.update(id, { cancel_at_period_end: true }),
   );
-  return settle(app, id);
+  const target = { kind: 'subscription', id };
+  const after = { immediately: isAtOnce };
+  const entry = { actor: options.actor, action: 'billing.subscription_cancelled', userId, target, after } as const;
+  return settle(app, id, entry);
 }
 
 /** Takes the end back, as long as it has not come. @throws BILLING_NOT_CONFIGURED, NOT_FOUND, UPSTREAM_FAILED, RETRY_LATER */
-export async function resumeMySubscription(app: App, { userId }: { userId: string }): Promise<SubscriptionRow> {
+export async function resumeMySubscription(
+  app: App,
+  { userId, actor }: { userId: string; actor: Actor },
+): Promise<SubscriptionRow> {
   const { call } = requirePayments(app);
   const { stripeSubscriptionId: id } = await requireSubscription(app, userId);
   await call((stripe) => stripe.subscriptions.update(id, { cancel_at_period_end: false }));
-  return settle(app, id);
+  const target = { kind: 'subscription', id };
+  return settle(app, id, { actor, action: 'billing.subscription_resumed', userId, target });
 }
 
-/** Brings our books in line with the subscription and its latest invoice. */
-async function settle(app: App, stripeId: string): Promise<SubscriptionRow> {
+/** Brings our books in line with the subscription and its latest invoice, and notes in them what was done. */
+async function settle(app: App, stripeId: string, entry?: AuditEntry): Promise<SubscriptionRow> {
   const read = await requirePayments(app).call((stripe) => stripe.subscriptions.retrieve(stripeId));
   const invoiceId = idOf(read.latest_invoice);
-  await apply(app, await (invoiceId === undefined ? readSubscription(app, stripeId) : readInvoice(app, invoiceId)));
+  const application = await (invoiceId === undefined ? readSubscription(app, stripeId) : readInvoice(app, invoiceId));
+  await apply(app, async (app) => {
+    if (entry) await recordAudit(app, entry);
+    return application(app);
+  });
   return found(await findSubscription(app, stripeId));
 }

@@ -1,31 +1,39 @@
 import { and, asc, desc, eq, inArray } from 'drizzle-orm';
-import type { App } from '../../core/context.js';
+import type { Actor, App } from '../../core/context.js';
+import { transact } from '../../core/database.js';
 import { requireId } from '../../core/input.js';
 import { type Connection, olderThan, type PageArguments, readPage, toConnection } from '../../core/pages.js';
+import { recordAudit } from '../audit/audit.service.js';
 import { type PaymentRow, paymentReversals, payments, type ReversalRow } from './payments.table.js';
 import { requirePayments } from './stripe-reads.service.js';
 
 interface Listing extends PageArguments {
   userId?: string | null | undefined;
   status?: PaymentRow['status'] | null | undefined;
+  actor: Actor;
 }
 
-/** Payments, the latest first. @throws BILLING_NOT_CONFIGURED, BAD_USER_INPUT */
+/** Payments, the latest first. Whoever looks leaves a row, in the person's history too. @throws BILLING_NOT_CONFIGURED, BAD_USER_INPUT */
 export async function listPayments(app: App, listing: Listing): Promise<Connection<PaymentRow>> {
   requirePayments(app);
-  const { userId, status } = listing;
+  const userId = listing.userId == null ? undefined : requireId(listing.userId, 'userId');
+  const { status, actor } = listing;
   const page = readPage(listing, ['time', 'id']);
   const { createdAt, id } = payments;
   const where = and(
-    userId == null ? undefined : eq(payments.userId, requireId(userId, 'userId')),
+    userId === undefined ? undefined : eq(payments.userId, userId),
     status == null ? undefined : eq(payments.status, status),
   );
-  const rows = await app.db
-    .select()
-    .from(payments)
-    .where(and(where, olderThan({ time: createdAt, id }, page.after)))
-    .orderBy(desc(createdAt), desc(id))
-    .limit(page.limit + 1);
+  const rows = await transact(app, async (app) => {
+    const target = userId === undefined ? undefined : { kind: 'user', id: userId };
+    await recordAudit(app, { actor, action: 'payments.viewed', userId, target, after: { status: status ?? null } });
+    return app.db
+      .select()
+      .from(payments)
+      .where(and(where, olderThan({ time: createdAt, id }, page.after)))
+      .orderBy(desc(createdAt), desc(id))
+      .limit(page.limit + 1);
+  });
   return toConnection(rows, {
     page,
     keyOf: (row) => [row.createdAt, row.id],

@@ -13,12 +13,12 @@ import { billingReconciliation } from './reconciliation.service.js';
 export class PaymentsResolver {
   @Query(() => PaymentConnection, { description: 'Payments of everybody or of one person, the latest first.' })
   async payments(
-    @Ctx() { app }: Context,
+    @Ctx() { app, actor }: Context,
     @Args(() => PageArgs) page: PageArgs,
     @Arg('userId', () => ID, { nullable: true }) userId: string | null | undefined,
     @Arg('status', () => PaymentStatus, { nullable: true }) status: PaymentStatus | null | undefined,
   ): Promise<Connection<Payment>> {
-    return mapConnection(await listPayments(app, { ...page, userId, status }), toPayment);
+    return mapConnection(await listPayments(app, { ...page, userId, status, actor }), toPayment);
   }
 
   @Query(() => BillingReconciliation, {
@@ -26,11 +26,11 @@ export class PaymentsResolver {
       'Compares with Stripe what was sold in this time (the last day, when it is left out) and every subscription that lasts. Changes nothing.',
   })
   async billingReconciliation(
-    @Ctx() { app }: Context,
+    @Ctx() { app, actor }: Context,
     @Arg('from', () => DateTime, { nullable: true }) from: Date | null | undefined,
     @Arg('to', () => DateTime, { nullable: true }) to: Date | null | undefined,
   ): Promise<BillingReconciliation> {
-    return billingReconciliation(app, { from, to });
+    return billingReconciliation(app, { from, to, actor });
   }
 
   @FieldResolver(() => [PaymentReversal], { description: 'Refunds and disputes, oldest first.' })

@@ -1,9 +1,10 @@
 // Read-only, here and at Stripe: it says what differs and mends nothing. Events that were lost are mended by the job
 // that fetches them; what is left on this list wants somebody to look.
 import { and, asc, eq, inArray, ne } from 'drizzle-orm';
-import type { App } from '../../core/context.js';
+import type { Actor, App } from '../../core/context.js';
 import { badInput } from '../../core/errors.js';
 import type { Stripe } from '../../core/payments.js';
+import { recordAudit } from '../audit/audit.service.js';
 import {
   billingCustomers,
   billingOrders,
@@ -63,7 +64,7 @@ const SETTLED_AFTER_MS = 300_000;
  */
 export async function billingReconciliation(
   app: App,
-  options: { from?: Date | null | undefined; to?: Date | null | undefined },
+  options: { from?: Date | null | undefined; to?: Date | null | undefined; actor: Actor },
 ): Promise<Reconciliation> {
   requirePayments(app);
   const to = options.to ?? app.now();
@@ -72,6 +73,7 @@ export async function billingReconciliation(
   if (to.getTime() - from.getTime() > MOST_DAYS * DAY_MS)
     throw badInput({ to: `must be at most ${MOST_DAYS} days after from` });
   if (from.getTime() < 0) throw badInput({ from: 'must not lie before 1970' });
+  await recordAudit(app, { actor: options.actor, action: 'billing.reconciled', after: { from, to } });
   return reconcileBilling(app, { from, to });
 }
 
