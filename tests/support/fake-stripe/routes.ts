@@ -204,6 +204,7 @@ const ROUTES: Route[] = [
   ),
   route('GET', 'events', `${PAGING} type types`, ({ store, params }) => {
     const types = params.texts('types');
+    if (types.length > 20) throw invalidRequest('At most 20 types may be named.', { param: 'types' });
     return store.list(
       'event',
       params,
