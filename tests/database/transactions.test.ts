@@ -39,7 +39,7 @@ const rootOf = (error: unknown): string =>
   error instanceof Error && error.cause instanceof Error ? rootOf(error.cause) : String(error);
 const failure = (work: Promise<unknown>) => work.then(() => 'nothing failed', rootOf);
 
-const OUTER = 'The outer database handle was used inside a transaction';
+const OUTER = 'was used inside a transaction';
 
 test('refuses the outer drizzle handle inside a transaction at once, and rolls back', async () => {
   const work = transact(app, async (inner) => {
