@@ -113,7 +113,10 @@ export async function measureLedger(
   try {
     await migrate(database, { log });
     await fill(url);
-    const app = { database, db: database.db, sql: database.sql, metrics: createMetrics(), log, now: () => new Date() };
+    // As much of an app as the ledger looks at.
+    const config = { credits: { lowAt: 0 }, events: {} };
+    const parts = { database, db: database.db, sql: database.sql, metrics: createMetrics(), log, config };
+    const app = { ...parts, now: () => new Date() };
     const actor = {
       kind: 'SERVICE',
       id: '00000000-0000-7000-8000-00000000ffff',
