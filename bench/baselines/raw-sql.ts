@@ -13,7 +13,7 @@ export async function openRawSql(): Promise<Query> {
     return async (text, params) => (await pglite.query(text, params)).rows;
   }
   // Texts in, so that postgres.js asks the server for no types; arrays in PostgreSQL's own form.
-  const client = postgres(DATABASE_URL, { max: 2, fetch_types: false, connection: { TimeZone: 'UTC' } });
+  const client = postgres(DATABASE_URL, { max: 2, fetch_types: false, connection: { TimeZone: 'UTC', jit: 'off' } });
   const write = (value: unknown) => (Array.isArray(value) ? `{${value.join(',')}}` : value);
   return (text, params) => client.unsafe(text, params.map(write) as string[], { prepare: true });
 }
