@@ -13,7 +13,9 @@ import {
   resetPassword,
   SECOND,
   signIn,
+  useUpGuesses,
   verdicts,
+  WRONG,
 } from './operations.js';
 
 let h: Harness;
@@ -24,17 +26,10 @@ beforeAll(async () => {
 });
 afterAll(() => h.close());
 
-const WRONG = 'not the password of anybody';
-
-/** Guesses wrongly until the account is blocked for the first time. */
-async function useUpGuesses(identifier: string): Promise<void> {
-  for (let guess = 0; guess < 5; guess += 1) await login(h, { identifier, password: WRONG });
-}
-
 describe('guessing', () => {
   it('gives five guesses, then one after a delay that doubles, and never says that it waits', async () => {
     const person = await h.person();
-    await useUpGuesses(person.username);
+    await useUpGuesses(h, person.username);
     expect((await login(h, { identifier: person.username })).code).toBe('INVALID_CREDENTIALS');
     h.clock.advance(1 * SECOND + 100);
     // The sixth is looked at again, and wrong; now two seconds.
@@ -44,7 +39,7 @@ describe('guessing', () => {
     h.clock.advance(1 * SECOND);
     await signIn(h, { identifier: person.username });
     // And the count starts over.
-    await useUpGuesses(person.username);
+    await useUpGuesses(h, person.username);
     h.clock.advance(1 * SECOND + 100);
     await signIn(h, { identifier: person.username });
   });
@@ -79,7 +74,7 @@ describe('guessing', () => {
 
   it('treats a name that nobody has like one that somebody has', async () => {
     const identifier = 'nobody-but-guessed-at';
-    await useUpGuesses(identifier);
+    await useUpGuesses(h, identifier);
     const before = await h.app.db.$count(loginFailures, sql`failures = 5`);
     await login(h, { identifier: identifier.toUpperCase(), password: WRONG });
     expect(await h.app.db.$count(loginFailures, sql`failures = 5`)).toBe(before);
@@ -113,7 +108,7 @@ describe('guessing', () => {
     busy.mockRestore();
     await signIn(h, { identifier: person.username }, { ip });
     // Nor does it open what wrong passwords had closed.
-    await useUpGuesses(person.username);
+    await useUpGuesses(h, person.username);
     h.clock.advance(1 * SECOND);
     await login(h, { identifier: person.username, password: WRONG });
     const busyAgain = vi.spyOn(h.app.passwords, 'verify').mockRejectedValue(new AppError('RETRY_LATER'));
@@ -148,14 +143,14 @@ describe('guessing', () => {
     const person = await h.person();
     const home = { ip: freshIp(), headers: { 'user-agent': 'Lynx' } };
     const { token } = await signIn(h, { identifier: person.username }, home);
-    await useUpGuesses(person.username);
+    await useUpGuesses(h, person.username);
     await signIn(h, { identifier: person.username }, home);
     expect(await isSignedIn(h, token)).toBe(true);
   });
 
   it('is not undone by an answer that was right but somebody else’s', async () => {
     const [victim, attacker] = [await h.person(), await h.person()];
-    await useUpGuesses(victim.username);
+    await useUpGuesses(h, victim.username);
     await signIn(h, { identifier: attacker.username });
     expect((await login(h, { identifier: victim.username })).code).toBe('INVALID_CREDENTIALS');
   });

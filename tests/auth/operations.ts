@@ -19,6 +19,13 @@ export function login(h: Harness, input: { identifier: string; password?: string
   return h.graphql(LOGIN, { ip: freshIp(), ...call, variables });
 }
 
+export const WRONG = 'not the password of anybody';
+
+/** Guesses wrongly until the account is blocked for the first time. */
+export async function useUpGuesses(h: Harness, identifier: string): Promise<void> {
+  for (let guess = 0; guess < 5; guess += 1) await login(h, { identifier, password: WRONG });
+}
+
 /** Signs in and answers the pair of tokens. */
 export async function signIn(
   h: Harness,

@@ -13,6 +13,8 @@ import {
   reauthenticate,
   SECOND,
   signIn,
+  useUpGuesses,
+  WRONG,
 } from './operations.js';
 
 let h: Harness;
@@ -22,13 +24,6 @@ beforeAll(async () => {
   h.clock.freeze();
 });
 afterAll(() => h.close());
-
-const WRONG = 'not the password of anybody';
-
-/** Guesses wrongly until the account is blocked for the first time. */
-async function useUpGuesses(identifier: string): Promise<void> {
-  for (let guess = 0; guess < 5; guess += 1) await login(h, { identifier, password: WRONG });
-}
 
 describe('login', () => {
   it('takes the user name or the address, in any capitals, and answers tokens that work', async () => {
@@ -71,7 +66,7 @@ describe('login', () => {
   it('hashes as often for a name that nobody has, and for a blocked account, as for a wrong password', async () => {
     const person = await h.person();
     const verify = vi.spyOn(h.app.passwords, 'verify');
-    await useUpGuesses(person.username);
+    await useUpGuesses(h, person.username);
     await login(h, { identifier: person.username, password: WRONG });
     await login(h, { identifier: 'nobody-has-this-name-either', password: WRONG });
     expect(verify).toHaveBeenCalledTimes(7);
