@@ -95,7 +95,7 @@ describe('a configuration that cannot be used', () => {
     ],
     ['a user name that is none', { firstAdmin: { username: 'a b' } }, /ADMIN_USERNAME/],
     ['an address that is none', { firstAdmin: { email: 'nowhere' } }, /ADMIN_EMAIL/],
-    ['a key of our own making', { firstServiceKey: 'my-shared-secret' as never }, /INTERNAL_SERVICE_KEY.*service-key/],
+    ['a key of our own making', { firstServiceKey: 'my-shared-secret' as never }, /INTERNAL_SERVICE_KEY.*make-key/],
     ['a key of another kind', { firstServiceKey: makeKey('key') as never }, /INTERNAL_SERVICE_KEY/],
     [
       'a key with a typing error',

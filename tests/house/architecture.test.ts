@@ -6,7 +6,8 @@ import { type Import, importsOf, sourceFiles } from './sources.js';
 const PLACES: Record<string, string[]> = {
   src: ['src', 'api', 'cli', 'jobs', 'modules', 'core'],
   api: ['api', 'modules', 'core'],
-  cli: ['cli', 'modules', 'core'],
+  // A command runs a server, or opens what a server is made of.
+  cli: ['cli', 'src', 'modules', 'core'],
   jobs: ['jobs', 'modules', 'core'],
   modules: ['modules', 'core'],
   core: ['core'],
@@ -92,7 +93,9 @@ const CONFINED: Record<string, RegExp> = {
   'rate-limiter-flexible': /^src\/core\/limiter\.ts$/,
   dataloader: /\.(resolver|service|loaders)\.ts$|^src\/core\//,
   zod: /\.service\.ts$|^src\/core\//,
-  commander: /^src\/(main|cli\/[a-z-]+)\.ts$/,
+  commander: /^src\/cli\/program\.ts$/,
+  'cli-progress': /^src\/cli\/progress\.ts$/,
+  'csv-parse': /^src\/cli\/people-file\.ts$/,
 };
 
 const imports: Import[] = sourceFiles().flatMap(importsOf);

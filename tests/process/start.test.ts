@@ -74,7 +74,7 @@ describe('a whole server', () => {
     const { env } = await place();
     const { child, output } = spawnCredence({ ...env, PORT: 'x', JWT_ALGORITHM: 'none', NODE_ENV: 'staging' });
     const code = await new Promise((ended) => child.once('exit', ended));
-    expect(code).toBe(1);
+    expect(code).toBe(2);
     for (const name of ['PORT', 'JWT_ALGORITHM', 'NODE_ENV']) expect(output()).toContain(name);
     expect(output()).not.toContain('    at ');
   }, 300_000);

@@ -48,7 +48,7 @@ function complaintsAboutKey({ config: { firstServiceKey } }: App): string[] {
   if (firstServiceKey === undefined || isKeyShaped(firstServiceKey, 'svc')) return [];
   return [
     'INTERNAL_SERVICE_KEY must be a service key: "crd_svc_", 43 random characters and 6 of checksum. ' +
-      'Make one with "node dist/main.js service-key", or leave it empty: the first start makes one and prints it.',
+      'Make one with "credence service make-key", or leave it empty: the first start makes one and prints it.',
   ];
 }
 

@@ -99,17 +99,27 @@ export interface AuditProof {
 /**
  * Goes through the whole chain and all rows, while others write, and stops at the first thing that is not as it was
  * written. Reads a few thousand rows at a time; changes nothing.
+ *
+ * @param onChecked told after each of these how many links were found right; what it throws ends the walk
  */
-export async function verifyAuditLog(app: Pick<App, 'db'>): Promise<AuditProof> {
-  const walked = await walkChain(app);
+export async function verifyAuditLog(
+  app: Pick<App, 'db'>,
+  onChecked: (links: number) => void = () => undefined,
+): Promise<AuditProof> {
+  const walked = await walkChain(app, onChecked);
   const firstBroken = walked.firstBroken ?? (await findLostEvent(app)) ?? (await findUnlinkedStranger(app));
   const unlinked = await app.db.$count(auditUnlinked);
   return { ...walked, ok: firstBroken === null, unlinked, firstBroken };
 }
 
+/** How many links there are to be checked, for a bar that shows how far it is. */
+export async function countAuditLinks(app: Pick<App, 'db'>): Promise<number> {
+  return app.db.$count(auditLinks);
+}
+
 type Walk = Pick<AuditProof, 'checked' | 'lastSequence' | 'lastHash' | 'firstBroken'>;
 
-async function walkChain(app: Pick<App, 'db'>): Promise<Walk> {
+async function walkChain(app: Pick<App, 'db'>, onChecked: (links: number) => void): Promise<Walk> {
   const walk: Walk = { checked: 0, lastSequence: 0, lastHash: FIRST_HASH, firstBroken: null };
   for (;;) {
     const links = await app.db
@@ -133,6 +143,7 @@ async function walkChain(app: Pick<App, 'db'>): Promise<Walk> {
       walk.lastSequence = link.sequence;
       walk.lastHash = link.hash;
     }
+    onChecked(walk.checked);
     if (links.length < CHECKED_AT_ONCE) return walk;
   }
 }

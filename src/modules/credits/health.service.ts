@@ -20,7 +20,7 @@ export interface LedgerHealth {
 const SHOWN = 20;
 /** So many accounts are read by one statement: each account is judged as it was at one moment. */
 const SLICE = 5_000;
-const FIRST_ID = '00000000-0000-0000-0000-000000000000';
+export const BEFORE_ALL_ACCOUNTS = '00000000-0000-0000-0000-000000000000';
 
 /**
  * Adds up all books anew, while movements go on. For each account: balance = sum of rows = balance after the last row;
@@ -39,29 +39,35 @@ export async function ledgerHealth(app: App): Promise<LedgerHealth> {
   await transact(app, async (app) => {
     // A ledger of years takes longer than a request of the hot path may.
     await app.db.execute(sql`select set_config('statement_timeout', '60000', true)`);
-    for (let after: string | null = FIRST_ID; after !== null; ) {
-      const slice: Slice = await readSlice(app, after);
+    for (let after: string | null = BEFORE_ALL_ACCOUNTS; after !== null; ) {
+      const slice: LedgerSlice = await readLedgerSlice(app, { after, shown: SHOWN });
       health.accounts += slice.accounts;
       health.transactions += slice.transactions;
       health.holds += slice.holds;
       health.brokenAccounts += slice.brokenAccounts;
       health.broken.push(...slice.broken.slice(0, SHOWN - health.broken.length));
-      after = slice.accounts < SLICE ? null : slice.last;
+      after = slice.last;
     }
   });
   return { ...health, ok: health.brokenAccounts === 0 };
 }
 
-interface Slice {
+/** Some thousand accounts in the order of their ids, added up. */
+export interface LedgerSlice {
   accounts: number;
   transactions: number;
   holds: number;
   brokenAccounts: number;
   broken: BrokenAccount[];
+  /** Where the next slice begins; null when there is none. */
   last: string | null;
 }
 
-async function readSlice(app: App, after: string): Promise<Slice> {
+/** The accounts after that id; of broken ones at most `shown` are named. */
+export async function readLedgerSlice(
+  app: App,
+  { after, shown }: { after: string; shown: number },
+): Promise<LedgerSlice> {
   const judged = sql`
     with slice as materialized (
       select * from credit_accounts where user_id > ${after}::uuid order by user_id limit ${SLICE}
@@ -102,9 +108,10 @@ async function readSlice(app: App, after: string): Promise<Slice> {
              'accounts', count(*), 'transactions', coalesce(sum(rows), 0), 'holds', coalesce(sum(holds), 0),
              'brokenAccounts', count(*) filter (where problems <> '{}'),
              'broken', coalesce((select json_agg(json_build_object('userId', b.user_id, 'problems', b.problems))
-                                   from (select * from judged where problems <> '{}' order by user_id limit ${SHOWN}) b), '[]'),
+                                   from (select * from judged where problems <> '{}' order by user_id limit ${shown}) b), '[]'),
              'last', (select last from bounds))::text as slice
       from judged`;
   const [row] = await app.db.select({ slice: sql<string>`slice` }).from(sql`(${judged}) as answer`);
-  return JSON.parse(row?.slice ?? 'null');
+  const slice = JSON.parse(row?.slice ?? 'null') as LedgerSlice;
+  return { ...slice, last: slice.accounts < SLICE ? null : slice.last };
 }

@@ -1,0 +1,147 @@
+// The whole command line on one page: names, options, help. What a command does stands in the file of its name, which
+// is loaded when it is called: `--help` and `--version` must not wait for a database driver.
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { packageVersion } from '../core/package-info.js';
+import { EXIT, run } from './run.js';
+
+/** A command with `--json` and an example, as all have that answer something. */
+function add(parent: Command, usage: string, about: { does: string; example: string }): Command {
+  return parent
+    .command(usage)
+    .description(about.does)
+    .option('--json', 'write the result as one line of JSON')
+    .addHelpText('after', `\nExample:\n  $ ${about.example}`);
+}
+
+const group = (program: Command, name: string, does: string) => program.command(name).description(does);
+
+/** The command line as it stands in `--help` and in docs/SETUP_GUIDE.md. */
+export function createProgram(): Command {
+  const program = new Command('credence')
+    .description('A self-hosted GraphQL identity API. Settings come from the environment and .env (see .env.example).')
+    .version(packageVersion())
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, or right; 1 wrong, refused or failed; 2 usage or configuration; 130, 143 stopped by a signal.',
+    );
+  addServe(program);
+  addMigrate(program);
+  addAccounts(program);
+  addProofs(program);
+  return program;
+}
+
+/** Runs what `argv` asks for, and sets the exit code. */
+export async function runProgram(argv: readonly string[]): Promise<void> {
+  const program = createProgram();
+  overrideExit(program);
+  try {
+    await program.parseAsync(argv);
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Help and version are errors to commander, too, with code 0; all others are about the command line.
+    process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  }
+}
+
+function overrideExit(command: Command): void {
+  command.exitOverride();
+  for (const child of command.commands) overrideExit(child);
+}
+
+function addServe(program: Command): void {
+  program
+    .command('serve', { isDefault: true })
+    .description('start the server (what happens without a command, too)')
+    .addHelpText('after', '\nExample:\n  $ PORT=8080 credence serve')
+    // Being the default, it is what a mistyped command comes to.
+    .allowExcessArguments()
+    .action(async (_options, command: Command) => {
+      const [stray] = command.args;
+      if (stray !== undefined) command.error(`error: unknown command '${stray}'; see "credence --help".`);
+      try {
+        await (await import('./serve.js')).serveUntilStopped();
+      } catch (error) {
+        const { describeFailure } = await import('./failure.js');
+        const { message, exitCode } = describeFailure(error);
+        process.stderr.write(`${message}\n`);
+        // Not the code alone: whatever was begun must not keep a server that does not serve alive.
+        process.exit(exitCode);
+      }
+    });
+}
+
+function addMigrate(program: Command): void {
+  const migrate = group(program, 'migrate', 'bring the database up or down, or say where it stands');
+  const file = () => import('./migrate.js');
+  add(migrate, 'up', { does: 'apply every migration that is missing', example: 'credence migrate up' }).action(
+    run(async () => (await file()).migrateUp),
+  );
+  add(migrate, 'down', {
+    does: 'take the newest migrations back, with everything their tables hold',
+    example: 'credence migrate down --steps 2',
+  })
+    .option('--steps <n>', 'how many', parseSteps, 1)
+    .action(run(async () => (await file()).migrateDown));
+  add(migrate, 'status', {
+    does: 'list the migrations; ends with 1 while one is pending',
+    example: 'credence migrate status --json',
+  }).action(run(async () => (await file()).migrateStatus));
+}
+
+function addAccounts(program: Command): void {
+  const admin = group(program, 'admin', 'operators');
+  add(admin, 'create', {
+    does: 'make an admin, with a password that is generated and shown once, or read from standard input',
+    example: 'credence admin create --username grace --email grace@example.com --permissions users:read,audit:read',
+  })
+    .requiredOption('--username <name>', '3 to 32 letters, digits, dots, hyphens, underscores')
+    .requiredOption('--email <address>', 'where letters to the admin go')
+    .option('--permissions <list>', 'separated by commas; all of them when not given', splitList)
+    .option('--password-stdin', 'read the password from standard input')
+    .action(run(async () => (await import('./admin-create.js')).adminCreate));
+  const service = group(program, 'service', 'other programs that ask Credence');
+  add(service, 'create', {
+    does: 'make a service and show its key once',
+    example: 'credence service create --name billing --scopes tokens:validate,credits:use',
+  })
+    .requiredOption('--name <name>', '1 to 100 letters, digits, spaces, dots, hyphens, underscores')
+    .option('--scopes <list>', 'separated by commas; all of them when not given', splitList)
+    .action(run(async () => (await import('./service-create.js')).serviceCreate));
+  add(service, 'make-key', {
+    does: 'print a new key for INTERNAL_SERVICE_KEY; touches nothing',
+    example: 'credence service make-key',
+  }).action(run(async () => (await import('./service-create.js')).serviceMakeKey));
+  const keys = group(program, 'keys', 'the keys that sign access tokens');
+  add(keys, 'rotate', {
+    does: 'let the next key sign; running servers notice by themselves',
+    example: 'credence keys rotate --immediately',
+  })
+    .option('--immediately', 'refuse tokens under the former keys at once')
+    .action(run(async () => (await import('./keys-rotate.js')).keysRotate));
+}
+
+function addProofs(program: Command): void {
+  const audit = group(program, 'audit', 'the audit log');
+  add(audit, 'verify', {
+    does: 'check the whole hash chain; ends with 1 and names the first broken row when it does not hold',
+    example: 'credence audit verify --json',
+  }).action(run(async () => (await import('./audit-verify.js')).auditVerify));
+  const ledger = group(program, 'ledger', 'the credits ledger');
+  add(ledger, 'verify', {
+    does: 'add up all books anew; ends with 1 and names each broken account (the first 1,000) when one is wrong',
+    example: 'credence ledger verify',
+  }).action(run(async () => (await import('./ledger-verify.js')).ledgerVerify));
+}
+
+function parseSteps(text: string): number {
+  if (!/^[1-9]\d{0,3}$/.test(text)) throw new InvalidArgumentError('A whole number from 1.');
+  return Number(text);
+}
+
+function splitList(text: string): string[] {
+  return text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
