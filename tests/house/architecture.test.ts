@@ -151,6 +151,19 @@ describe('who imports whom', () => {
     expect(shown(strays)).toEqual([]);
   });
 
+  it('writes no SQL from values: sql.raw takes constants and column names alone', () => {
+    const raw = sourceFiles().flatMap(({ name, path }) =>
+      [...readFileSync(path, 'utf8').matchAll(/\bsql\.raw\(([\w'.]+)/g)].map(([, text]) => `${name}: ${text}`),
+    );
+    expect(raw).toEqual([
+      'src/core/one-statement.ts: column.getSQLType',
+      'src/modules/accounts/registration.service.ts: selectList',
+      "src/modules/credits/credits.table.ts: '9007199254740991'",
+      // the values of an enum of ours, for a check in the table
+      'src/modules/payments/payments.table.ts: values.map',
+    ]);
+  });
+
   it('has no default exports, barrels, or catch-all names', () => {
     for (const file of sourceFiles()) {
       expect(file.name).not.toMatch(/\/(index|utils?|helpers?|common)\.ts$/);

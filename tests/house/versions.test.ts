@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 
 const root = new URL('../../', import.meta.url);
 const lock = JSON.parse(readFileSync(new URL('package-lock.json', root), 'utf8')) as {
-  packages: Record<string, { version?: string }>;
+  packages: Record<string, { version?: string; dev?: boolean; hasInstallScript?: boolean }>;
 };
 const manifest = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as Record<
   string,
@@ -50,4 +50,10 @@ it('every dependency is pinned to one version', () => {
   for (const [name, version] of Object.entries({ ...manifest.dependencies, ...manifest.devDependencies })) {
     expect(version, name).toMatch(/^\d+\.\d+\.\d+(-[\w.]+)?$/);
   }
+});
+
+it('the server needs no install script: native parts come ready built', () => {
+  const withScript = Object.entries(lock.packages).filter(([, { dev, hasInstallScript }]) => hasInstallScript && !dev);
+  // Its script warns of versions that do not fit, and does nothing else.
+  expect(withScript.map(([path]) => path)).toEqual(['node_modules/@apollo/protobufjs']);
 });

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect } from 'node:net';
 import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { payments, stripeEvents } from '../../src/modules/payments/payments.table.js';
@@ -135,6 +137,19 @@ describe('what is not', () => {
   it('more than 512 KiB: 413', async () => {
     const payload = JSON.stringify({ padding: 'x'.repeat(520 * 1024) });
     expect(await post(payload, signed(payload))).toBe(413);
+  });
+
+  it('a body that drips is given up: whoever sends it holds a connection and nothing else', async () => {
+    await h.fastify.listen({ host: '127.0.0.1', port: 0 });
+    const { port } = h.fastify.server.address() as AddressInfo;
+    const socket = connect(port, '127.0.0.1');
+    let answer = '';
+    socket.on('data', (chunk) => (answer += chunk)).on('error', () => undefined);
+    socket.write(
+      'POST /stripe/webhook HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"id":',
+    );
+    await once(socket, 'close');
+    expect(answer).not.toContain('200 OK');
   });
 
   it('the other doors go on parsing JSON, and know nothing of raw bodies', async () => {
