@@ -48,6 +48,8 @@ const MODULES: Record<string, string[]> = {
   'second-factor': ['admin', 'audit', 'auth', 'mail', 'staff'],
   staff: ['accounts', 'audit', 'auth', 'credits', 'events', 'mail', 'admin'],
   network: ['audit'],
+  // people who come from another system
+  imports: ['accounts', 'audit', 'auth', 'credits', 'events'],
   services: ['auth', 'credits', 'network', 'usage', 'catalog', 'audit'],
   // what one request left behind, wherever it did
   logs: ['audit', 'credits', 'mail'],
