@@ -6,12 +6,13 @@ import { createLimiter } from './core/limiter.js';
 import { openLogSinks } from './core/log-sinks.js';
 import { createLogger } from './core/logger.js';
 import { createMailer } from './core/mailer.js';
-import { createMetrics } from './core/metrics.js';
+import { createMetrics, type Metrics } from './core/metrics.js';
 import { createOpenId } from './core/openid.js';
 import { createOutbound } from './core/outbound.js';
-import { createPasswords } from './core/passwords.js';
+import { createPasswords, type JobTimes } from './core/passwords.js';
 import { createPayments } from './core/payments.js';
 import { createRefreshTokens, createSecrets, loadEncryptionKey } from './core/secrets.js';
+import { watchStatements } from './core/statement-watch.js';
 import { createStorage } from './core/storage.js';
 import { createTokens } from './core/tokens.js';
 import { createVitals } from './core/vitals.js';
@@ -24,9 +25,11 @@ const REDIS_BACK = 'Redis answers again: limits are shared.';
 export async function createApp(config: Config, overrides: Partial<App> = {}): Promise<App> {
   const metrics = overrides.metrics ?? createMetrics();
   const logSinks = overrides.logSinks ?? openLogSinks(config, metrics);
+  const statements = watchStatements(metrics);
+  metrics.watch(['database_statements_in_flight'], () => ({ database_statements_in_flight: statements.inFlight() }));
   const log = overrides.log ?? createLogger(config.log, { sinks: logSinks.all });
   const secrets = overrides.secrets ?? createSecrets(loadEncryptionKey(config));
-  const database = overrides.database ?? (await openDatabase(config.database, log));
+  const database = overrides.database ?? (await openDatabase(config.database, log, { observe: statements.observe }));
   return {
     config,
     log,
@@ -37,7 +40,7 @@ export async function createApp(config: Config, overrides: Partial<App> = {}): P
     sql: database.sql,
     tokens: createTokens(config),
     refreshTokens: createRefreshTokens(secrets),
-    passwords: createPasswords(config.passwords),
+    passwords: createPasswords(config.passwords, { onJob: (times) => countHash(metrics, times) }),
     mailer: createMailer(config),
     payments: createPayments(config.billing, { log, requireOutside: database.requireOutside }),
     storage: createStorage(config, { log, requireOutside: database.requireOutside }),
@@ -53,6 +56,15 @@ export async function createApp(config: Config, overrides: Partial<App> = {}): P
     now: () => new Date(),
     ...overrides,
   };
+}
+
+function countHash(metrics: Metrics, { queuedAt, startedAt, endedAt }: JobTimes): void {
+  if (startedAt === undefined) {
+    metrics.hashingRefusals.add('full');
+    return;
+  }
+  metrics.hashingSeconds.add('wait', (startedAt - queuedAt) / 1_000);
+  metrics.hashingSeconds.add('run', (endedAt - startedAt) / 1_000);
 }
 
 /** Lets go of everything, in the order in which things lean on each other. */

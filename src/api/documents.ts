@@ -1,5 +1,6 @@
 import { type DocumentNode, getOperationAST } from 'graphql';
 import { LRUCache } from 'lru-cache';
+import type { Metrics } from '../core/metrics.js';
 import { SENSITIVE_FIELDS } from './access.js';
 import { type Analysis, analyseDocument, judge, parseDocument } from './document-limits.js';
 
@@ -30,7 +31,7 @@ export interface Documents {
 }
 
 /** Documents seen before, bounded: one not seen before costs about ten times a known one. */
-export function createDocuments(): Documents {
+export function createDocuments(seen: Metrics['documents']): Documents {
   const known = new LRUCache<string, Known>({
     max: 1000,
     maxSize: 4_000_000,
@@ -39,6 +40,7 @@ export function createDocuments(): Documents {
 
   function find(query: string): Known {
     let entry = known.get(query);
+    seen.add(entry ? 'known' : 'unknown');
     if (!entry) {
       entry = { document: parseDocument(query), operations: new Map() };
       known.set(query, entry);

@@ -79,13 +79,15 @@ export async function mountGraphql(
 ): Promise<void> {
   const { app, schema } = options;
   const { introspection } = app.config.graphql;
-  const documents = createDocuments();
+  const documents = createDocuments(app.metrics.documents);
   const apollo = createApollo(app, { schema, documents });
   await apollo.start();
   const throughApollo = fastifyApolloHandler(apollo, { context: async (request) => requireContext(request) });
   const runDirectly = createDirectLane(app, schema);
   const rootFields = createRootFields(schema);
-  app.metrics.fieldSeconds.allow(rootFieldLabels(schema));
+  const labels = rootFieldLabels(schema);
+  app.metrics.fieldSeconds.allow(labels);
+  app.metrics.fieldErrors.allow(labels);
 
   async function handle(this: FastifyInstance, request: FastifyRequest, reply: FastifyReply) {
     const operation = readOperation(request);

@@ -52,16 +52,18 @@ export class Gate {
   readonly #waiting = new Set<Waiter>();
   readonly #waitMs: number;
   readonly #line: number;
+  readonly #size: number;
   #free: number;
 
   constructor(options: { permits: number; waitMs: number; line: number }) {
+    this.#size = options.permits;
     this.#free = options.permits;
     this.#waitMs = options.waitMs;
     this.#line = options.line;
   }
 
-  load(): { free: number; waiting: number } {
-    return { free: this.#free, waiting: this.#waiting.size };
+  load(): { size: number; free: number; waiting: number } {
+    return { size: this.#size, free: this.#free, waiting: this.#waiting.size };
   }
 
   /** @throws DatabaseBusyError when the line is full or the wait is over. */

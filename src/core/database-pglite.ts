@@ -6,7 +6,7 @@ import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
 import { drizzle } from 'drizzle-orm/pglite';
 import type { Config } from './config.js';
 import { type DataDirectoryLock, lockDataDirectory } from './data-directory-lock.js';
-import { type Database, DatabaseRefusal, type Db, type Sql } from './database.js';
+import { type Database, DatabaseRefusal, type Db, type ObserveStatement, type Sql } from './database.js';
 import {
   answersWithin,
   createTransactionGuard,
@@ -24,13 +24,13 @@ const WAIT = { permits: 1, waitMs: 5_000, line: 5_000 };
  * PostgreSQL embedded in this process. Survives a crash of the process, not of the machine: nothing is fsynced. There
  * is one connection, `statement_timeout` does nothing, and a slow statement holds up the event loop.
  */
-export async function openPglite(config: PgliteConfig): Promise<Database> {
-  if (config.directory === undefined) return wrap(await start(config.loadFrom), undefined);
+export async function openPglite(config: PgliteConfig, observe?: ObserveStatement): Promise<Database> {
+  if (config.directory === undefined) return wrap(await start(config.loadFrom), { lock: undefined, observe });
   const directory = resolve(config.directory);
   await mkdir(dirname(directory), { recursive: true });
   const lock = await lockDataDirectory(directory);
   try {
-    return wrap(await openDirectory(directory, config.loadFrom), lock);
+    return wrap(await openDirectory(directory, config.loadFrom), { lock, observe });
   } catch (error) {
     await lock.release();
     throw error;
@@ -94,10 +94,15 @@ async function start(loadFrom: Blob | undefined, directory?: string): Promise<PG
   }
 }
 
-function wrap(client: PGlite, lock: DataDirectoryLock | undefined): Database {
+interface Surroundings {
+  readonly lock: DataDirectoryLock | undefined;
+  readonly observe: ObserveStatement | undefined;
+}
+
+function wrap(client: PGlite, { lock, observe }: Surroundings): Database {
   const guard = createTransactionGuard();
   const gate = new Gate(WAIT);
-  const outer = outerClient(client, guard, gate);
+  const outer = outerClient(client, { guard, gate, observe });
   const query: Sql['query'] = async <Row>(text: string, params: readonly unknown[]) =>
     (await outer.query<Row>(text, [...params])).rows;
   const sql: Sql = { query, write: query };
@@ -126,16 +131,40 @@ function wrap(client: PGlite, lock: DataDirectoryLock | undefined): Database {
 }
 
 /** What PGlite offers outside of transactions, behind the gate and refusing to be used within one. */
-function outerClient(client: PGlite, guard: TransactionGuard, gate: Gate): Pick<PGlite, 'query' | 'transaction'> {
+function outerClient(
+  client: PGlite,
+  { guard, gate, observe }: { guard: TransactionGuard; gate: Gate; observe: ObserveStatement | undefined },
+): Pick<PGlite, 'query' | 'transaction'> {
+  const run = observedQuery(client, observe);
   return {
     async query<Row>(text: string, params?: unknown[], options?: QueryOptions) {
       guard.requireOutside();
-      return gate.run(() => client.query<Row>(text, params, options));
+      return gate.run(() => run<Row>(text, params, options));
     },
     async transaction<T>(work: (tx: Transaction) => Promise<T>) {
       guard.requireOutside();
-      return gate.run(() => client.transaction((tx) => guard.runInside(() => work(tx))));
+      return gate.run(() =>
+        client.transaction((tx) => {
+          const observed: Transaction = Object.create(tx, { query: { value: observedQuery(tx, observe) } });
+          return guard.runInside(() => work(observed));
+        }),
+      );
     },
+  };
+}
+
+function observedQuery(client: Pick<Transaction, 'query'>, observe: ObserveStatement | undefined) {
+  return async <Row>(text: string, params?: unknown[], options?: QueryOptions) => {
+    const ended = observe?.('embedded', { text, params });
+    let failure: unknown;
+    try {
+      return await client.query<Row>(text, params, options);
+    } catch (error) {
+      failure = error;
+      throw error;
+    } finally {
+      ended?.(failure);
+    }
   };
 }
 

@@ -1,6 +1,6 @@
 import postgres from 'postgres';
 import type { Config } from './config.js';
-import { type Database, DatabaseRefusal, isDatabaseUnavailable, type Sql } from './database.js';
+import { type Database, DatabaseRefusal, isDatabaseUnavailable, type ObserveStatement, type Sql } from './database.js';
 import { answersWithin, createTransactionGuard, requireChannel } from './database-guard.js';
 import type { Logger } from './logger.js';
 import { type Client, clientOptions, Lane, POSTGRES_TIMINGS, type PostgresTimings } from './postgres-lane.js';
@@ -13,6 +13,7 @@ type PostgresConfig = Extract<Config['database'], { kind: 'postgres' }>;
 interface Surroundings {
   readonly log: Logger;
   readonly timings?: PostgresTimings;
+  readonly observe?: ObserveStatement | undefined;
 }
 
 const LISTENING_CONNECTIONS = 1;
@@ -34,15 +35,20 @@ function shareOut(connections: number): { readers: number; writers: number; pool
  */
 export async function openPostgres(
   config: PostgresConfig,
-  { log, timings = POSTGRES_TIMINGS }: Surroundings,
+  { log, timings = POSTGRES_TIMINGS, observe }: Surroundings,
 ): Promise<Database> {
   await waitForServer(config.url, { log, timings });
   const guard = createTransactionGuard();
   const shares = shareOut(config.connections);
-  const pool = createPool(config.url, { size: shares.pool, timings, guard });
-  const createLane = (max: number) =>
-    new Lane(() => postgres(config.url, { ...clientOptions(timings), max }), { timings, others: 'drop' });
-  const lanes = { readers: createLane(shares.readers), writers: createLane(shares.writers) };
+  const pool = createPool(config.url, { size: shares.pool, timings, guard, observe });
+  const createLane = (name: 'readers' | 'writers') =>
+    new Lane(() => postgres(config.url, { ...clientOptions(timings), max: shares[name] }), {
+      name,
+      timings,
+      observe,
+      others: 'drop',
+    });
+  const lanes = { readers: createLane('readers'), writers: createLane('writers') };
   const listener = new PostgresListener(config.url, { timings, log });
   async function prepared<Row>(lane: Lane, text: string, params: readonly unknown[]): Promise<Row[]> {
     guard.requireOutside();
@@ -98,7 +104,7 @@ function queryOn<Row>(client: { unsafe: Client['unsafe'] }, text: string, params
   return client.unsafe(text, written) as Promise<unknown> as Promise<Row[]>;
 }
 
-async function waitForServer(url: string, { log, timings }: Required<Surroundings>): Promise<void> {
+async function waitForServer(url: string, { log, timings }: { log: Logger; timings: PostgresTimings }): Promise<void> {
   const target = nameOf(url);
   const deadline = performance.now() + timings.start;
   for (let tries = 0; ; tries += 1) {

@@ -3,6 +3,7 @@ import { type PgDatabase, type PgQueryResultHKT, PgTransaction } from 'drizzle-o
 import type { Config } from './config.js';
 import type { App } from './context.js';
 import type { Logger } from './logger.js';
+import type { StatementLane } from './metrics.js';
 
 /** Drizzle over either driver. */
 export type Db = PgDatabase<PgQueryResultHKT, Record<string, never>>;
@@ -17,6 +18,15 @@ export interface Sql {
   /** The same for statements that write: on connections of their own, since a commit holds up whoever stands behind. */
   write<Row>(text: string, params: readonly unknown[]): Promise<Row[]>;
 }
+
+/**
+ * Told of every statement when it is sent to these connections; what it answers is called when the statement has
+ * ended. The text has no values in it; of `params` only their number may be told.
+ */
+export type ObserveStatement = (
+  lane: StatementLane,
+  statement: { text: string; params: readonly unknown[] | undefined },
+) => (error?: unknown) => void;
 
 export interface Database {
   readonly kind: 'pglite' | 'postgres';
@@ -33,8 +43,8 @@ export interface Database {
   ): Promise<() => Promise<void>>;
   /** Throws when called from within a transaction: for whatever must not hold one up, such as a request to another server. */
   requireOutside(): void;
-  /** Connections for transactions that nobody uses at this moment, and how many callers wait for one. */
-  load(): { free: number; waiting: number };
+  /** Connections for transactions, those of them that nobody uses at this moment, and how many callers wait for one. */
+  load(): { size: number; free: number; waiting: number };
   /** Whether a trivial query is answered within two seconds. Never throws. */
   isReady(): Promise<boolean>;
   /**
@@ -59,10 +69,15 @@ export class DatabaseRefusal extends Error {
  * Opens the configured database and never another one: PostgreSQL that does not answer is waited for up to 60 seconds.
  * @throws DatabaseRefusal when it cannot be opened.
  */
-export async function openDatabase(config: Config['database'], log: Logger): Promise<Database> {
+export async function openDatabase(
+  config: Config['database'],
+  log: Logger,
+  { observe }: { observe?: ObserveStatement } = {},
+): Promise<Database> {
   // Each driver is loaded only when it is the one: PGlite brings megabytes of WebAssembly.
-  if (config.kind === 'postgres') return (await import('./database-postgres.js')).openPostgres(config, { log });
-  return (await import('./database-pglite.js')).openPglite(config);
+  if (config.kind === 'postgres')
+    return (await import('./database-postgres.js')).openPostgres(config, { log, observe });
+  return (await import('./database-pglite.js')).openPglite(config, observe);
 }
 
 const refuse = () =>

@@ -1,11 +1,10 @@
-import { Counter, collectDefaultMetrics, Gauge, type Histogram, type MetricValueWithName, Registry } from 'prom-client';
+import { collectDefaultMetrics, Registry } from 'prom-client';
 import { ERROR_CODES } from './errors.js';
+import { type GaugeReading, Reading, Spread, Tally } from './metric-kinds.js';
 
 /**
- * What one process counts, for `GET /metrics`. Counting a thing is one map look-up and one addition (prom-client hashes
- * the labels on every call: 60 to 200 ns each, several times a request); the totals go to prom-client when somebody
- * scrapes. Every label comes from a closed list and all else becomes `other`, so no caller can grow the memory or
- * put a value of theirs on the page.
+ * What one process counts, for `GET /metrics`. Every label comes from a closed list and all else becomes `other`, so no
+ * caller can grow the memory or put a value of theirs on the page.
  */
 export interface Metrics {
   readonly registry: Registry;
@@ -15,29 +14,54 @@ export interface Metrics {
   readonly requestSeconds: Spread;
   /** Seconds an operation took, by its kind. */
   readonly operationSeconds: Spread<'query' | 'mutation'>;
+  /** Whether a document was seen before; one that was not costs about ten times as much. */
+  readonly documents: Tally<'known' | 'unknown'>;
   /** Errors in answers, by code. */
   readonly errors: Tally;
   /** Seconds a root field took, by its name (`Query.me`); fields are named at start from the schema. */
   readonly fieldSeconds: Spread;
+  /** Root fields that ended in an error, by name. */
+  readonly fieldErrors: Tally;
+  /** By the way and its outcome: `password INVALID_CREDENTIALS`. */
+  readonly signIns: Tally;
+  /** Seconds of a password: in the queue, and in its child process. */
+  readonly hashingSeconds: Spread<'wait' | 'run'>;
+  /** Passwords turned away because too many were waiting. */
+  readonly hashingRefusals: Tally<'full'>;
+  /** Seconds from sending a statement to its answer, by the connections it went to. */
+  readonly statementSeconds: Spread<StatementLane>;
   readonly letters: Tally<'sent' | 'failed' | 'dead'>;
   readonly eventDeliveries: Tally<'sent' | 'failed' | 'dead'>;
+  /** What came to Stripe's door. */
+  readonly stripeWebhooks: Tally<'taken' | 'unsigned'>;
   /** Runs of scheduled jobs, by how they ended. */
   readonly jobs: Tally<'done' | 'failed'>;
+  /** Seconds a job ran, by its name. */
+  readonly jobSeconds: Spread;
   /** Checks that found the books or the audit log broken. */
   readonly alarms: Tally<'ledger' | 'audit' | 'billing'>;
   /** Log lines that did not get where they should go. */
   readonly logLinesDropped: Tally<'store' | 'logstash' | 'syslog'>;
+  /** Spans by what became of them. */
+  readonly spans: Tally<'exported' | 'failed' | 'dropped'>;
   readonly creditMovements: Tally<CreditMovement>;
   readonly limiterRefusals: Tally<'auth' | 'default' | 'throttle'>;
   /** Where a session was found: remembered, read from the database, or nowhere. */
   readonly sessionLookups: Tally<'memory' | 'database' | 'missing'>;
   /** How many callers shared one round trip to the database. */
   readonly batchSizes: Spread<'sessions' | 'credits' | 'keys' | 'messages'>;
-  /** Has `read` called at every scrape; a later call for the same gauge replaces the former. */
-  watch(gauge: GaugeName, read: () => number | Promise<number>): void;
+  /**
+   * Has `read` called at every scrape for the gauges it answers; a later call that begins with the same gauge replaces
+   * the former. What fails, or takes longer than three seconds, leaves its gauges without a sample.
+   */
+  watch(gauges: readonly GaugeName[], read: () => Readings | Promise<Readings>): void;
   /** The page in Prometheus's text format. The first call starts collecting the process's own metrics. */
   text(): Promise<string>;
 }
+
+/** `transactions` are Drizzle's connections; `embedded` is PGlite's only one. */
+export const STATEMENT_LANES = ['readers', 'writers', 'transactions', 'embedded'] as const;
+export type StatementLane = (typeof STATEMENT_LANES)[number];
 
 const CREDIT_MOVEMENTS = [
   'PURCHASE',
@@ -56,195 +80,196 @@ const CREDIT_MOVEMENTS = [
 ] as const;
 type CreditMovement = (typeof CREDIT_MOVEMENTS)[number];
 
-const GAUGES = {
-  hashing_queue_length: 'Passwords that wait for a hashing slot.',
-  outbox_oldest_letter_seconds: 'How long the oldest letter in the outbox has waited.',
-  outbox_oldest_event_seconds: 'How long the oldest event that nobody tried to deliver has waited.',
-  outbox_queued_events: 'Deliveries of events that wait for their first or next attempt.',
+/** Fields that let somebody in, and the names of these ways on the page. */
+export const SIGN_IN_WAYS = {
+  'Mutation.login': 'password',
+  'Mutation.adminLogin': 'admin',
+  'Mutation.staffLogin': 'staff',
+  'Mutation.completeSecondFactor': 'second_factor',
+  'Mutation.completeGoogleSignIn': 'provider',
 } as const;
+/** `challenged`: the password was right, and a second factor is asked for. Otherwise the code of the refusal. */
+const USUAL_OUTCOMES = ['ok', 'challenged', 'INVALID_CREDENTIALS', 'RATE_LIMITED'];
+
+/** Read at every scrape. Those about the database say the same on every instance: take one of them, not their sum. */
+const GAUGES = {
+  build_info: ['Always 1; the label says which version runs.', 'version'],
+  draining: ['1 from the moment the process was asked to end.'],
+  database_up: ['Whether the database answers the smallest question within two seconds.'],
+  database_latency_seconds: ['How long the database took to answer it.'],
+  database_pool_connections: ['Connections for transactions, by what they do.', 'state'],
+  database_pool_waiting: ['Callers that wait for a connection for a transaction.'],
+  database_statements_in_flight: ['Statements sent and not yet answered.', 'lane'],
+  redis_up: ['Whether Redis answered the last call; no sample where it is not configured.'],
+  hashing_queue_length: ['Passwords that wait for a hashing slot.'],
+  hashing_workers: ['Passwords that can be hashed at once.'],
+  outbox_oldest_letter_seconds: ['How long the oldest letter in the outbox has waited.'],
+  outbox_letters: ['Letters in the outbox, by state.', 'state'],
+  outbox_oldest_event_seconds: ['How long the oldest event that nobody tried to deliver has waited.'],
+  outbox_queued_events: ['Deliveries of events that wait for their first or next attempt.'],
+  outbox_failed_events: ['Deliveries of events that were given up.'],
+  webhook_endpoints_disabled: ['Webhook endpoints that were switched off because they kept failing.'],
+  stripe_events: ['Events of Stripe that are not done with, by state.', 'state'],
+  stripe_oldest_event_seconds: ['How long the oldest event of Stripe has waited to be read.'],
+  audit_unlinked_rows: ['Audit rows that are not in the chain yet.'],
+  audit_oldest_unlinked_seconds: ['How long the oldest of them has waited.'],
+  jobs_queued: ['Whether a run of the job waits, first or again.', 'job'],
+  jobs_active: ['Whether the job runs now.', 'job'],
+  jobs_given_up: ['Runs of the job that were given up within the last days.', 'job'],
+  job_oldest_queued_seconds: ['How long a due run of the job has waited for an instance.', 'job'],
+  job_last_success_timestamp_seconds: ['When the job last ended well, in Unix time.', 'job'],
+  check_ok: ['What the last check of the books found: 1 when all was well.', 'check'],
+  check_timestamp_seconds: ['When it ended, in Unix time.', 'check'],
+  memory_limit_bytes: ['Memory the process may use: the container’s limit, or all that the machine has.'],
+  data_disk_free_bytes: ['Room on the disk of DATA_DIR.'],
+  data_disk_bytes: ['Size of the disk of DATA_DIR.'],
+} as const satisfies Record<string, readonly [help: string, label?: string]>;
 export type GaugeName = keyof typeof GAUGES;
+export type Readings = Partial<Record<GaugeName, GaugeReading | undefined>>;
 
 const STATUSES = [200, 204, 302, 304, 400, 401, 402, 403, 404, 405, 409, 413, 415, 422, 429, 500, 501, 502, 503];
 /** From half a millisecond, what `me` from memory takes, to ten seconds, the deadline of an operation. */
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
+const JOB_SECONDS = [0.01, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3_600];
 const SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
+/** Prometheus gives up after ten seconds unless told otherwise, and would then have nothing at all. */
+const READ_MS = 3_000;
 
 export function createMetrics(): Metrics {
   const registry = new Registry();
-  const tally = <Key extends string | number>(name: string, help: string, label: string, keys: readonly Key[]) =>
-    new Tally<Key>(registry, { name: `credence_${name}`, help, label, keys });
-  const spread = <Key extends string>(
-    name: string,
-    help: string,
-    label: string,
-    keys: readonly Key[],
-    bounds = SECONDS,
-  ) => new Spread<Key>(registry, { name: `credence_${name}`, help, label, keys, bounds });
-  let readsProcess = false;
+  const gauges = readGauges(registry);
+  return { registry, ...createTallies(registry), ...createSpreads(registry), ...gauges };
+}
 
+function createTallies(registry: Registry) {
+  const tally = <Key extends string | number>(
+    [name, help]: readonly [string, string],
+    labels: string,
+    keys: readonly Key[],
+  ) => new Tally<Key>(registry, { name: `credence_${name}`, help, labels: labels.split(' '), keys });
+  const signInsWith = (outcomes: readonly string[]) =>
+    Object.values(SIGN_IN_WAYS).flatMap((way) => outcomes.map((outcome) => `${way} ${outcome}`));
+  const signIns = tally<string>(
+    ['sign_ins_total', 'Attempts to sign in, by way and outcome.'],
+    'way outcome',
+    signInsWith(USUAL_OUTCOMES),
+  );
+  signIns.allow(signInsWith(ERROR_CODES));
   return {
-    registry,
-    responses: tally('http_responses_total', 'HTTP answers.', 'status', STATUSES),
-    requestSeconds: spread<string>('http_request_duration_seconds', 'Time to answer a request.', 'route', []),
-    operationSeconds: spread('graphql_operation_duration_seconds', 'Time to execute an operation.', 'kind', [
-      'query',
-      'mutation',
+    signIns,
+    responses: tally(['http_responses_total', 'HTTP answers.'], 'status', STATUSES),
+    documents: tally(['graphql_documents_total', 'Documents, by whether they were seen before.'], 'seen', [
+      'known',
+      'unknown',
     ]),
-    errors: tally<string>('graphql_errors_total', 'Errors in GraphQL answers.', 'code', ERROR_CODES),
-    fieldSeconds: spread<string>('graphql_field_duration_seconds', 'Time to resolve a root field.', 'field', []),
-    letters: tally('letters_total', 'Letters by outcome of an attempt.', 'outcome', ['sent', 'failed', 'dead']),
-    eventDeliveries: tally('event_deliveries_total', 'Deliveries of events by outcome of an attempt.', 'outcome', [
+    errors: tally<string>(['graphql_errors_total', 'Errors in GraphQL answers.'], 'code', ERROR_CODES),
+    fieldErrors: tally<string>(['graphql_field_errors_total', 'Root fields that ended in an error.'], 'field', []),
+    hashingRefusals: tally(['hashing_refusals_total', 'Passwords turned away by a full queue.'], 'reason', ['full']),
+    letters: tally(['letters_total', 'Letters by outcome of an attempt.'], 'outcome', ['sent', 'failed', 'dead']),
+    eventDeliveries: tally(['event_deliveries_total', 'Deliveries of events by outcome of an attempt.'], 'outcome', [
       'sent',
       'failed',
       'dead',
     ]),
-    jobs: tally('jobs_total', 'Runs of scheduled jobs.', 'outcome', ['done', 'failed']),
-    alarms: tally('alarms_total', 'Checks that found something broken.', 'check', ['ledger', 'audit', 'billing']),
-    logLinesDropped: tally('log_lines_dropped_total', 'Log lines lost on their way.', 'receiver', [
+    stripeWebhooks: tally(['stripe_webhooks_total', 'What came to the door for Stripe.'], 'outcome', [
+      'taken',
+      'unsigned',
+    ]),
+    jobs: tally(['jobs_total', 'Runs of scheduled jobs.'], 'outcome', ['done', 'failed']),
+    alarms: tally(['alarms_total', 'Checks that found something broken.'], 'check', ['ledger', 'audit', 'billing']),
+    logLinesDropped: tally(['log_lines_dropped_total', 'Log lines lost on their way.'], 'receiver', [
       'store',
       'logstash',
       'syslog',
     ]),
-    creditMovements: tally('credit_movements_total', 'Credit movements.', 'kind', CREDIT_MOVEMENTS),
-    limiterRefusals: tally('limiter_refusals_total', 'Calls refused by a limit.', 'limit', [
+    spans: tally(['trace_spans_total', 'Spans by what became of them.'], 'outcome', ['exported', 'failed', 'dropped']),
+    creditMovements: tally(['credit_movements_total', 'Credit movements.'], 'kind', CREDIT_MOVEMENTS),
+    limiterRefusals: tally(['limiter_refusals_total', 'Calls refused by a limit.'], 'limit', [
       'auth',
       'default',
       'throttle',
     ]),
-    sessionLookups: tally('session_lookups_total', 'Session look-ups.', 'source', ['memory', 'database', 'missing']),
-    batchSizes: spread(
-      'batch_size',
-      'Callers that shared one round trip.',
-      'batch',
-      ['sessions', 'credits', 'keys', 'messages'],
-      SIZES,
-    ),
-    watch(gauge, read) {
-      const name = `credence_${gauge}`;
-      registry.removeSingleMetric(name);
-      new Gauge({
-        name,
-        help: GAUGES[gauge],
-        registers: [registry],
-        async collect() {
-          // A reader that fails (the database is gone) must not cost the rest of the page.
-          this.set(
-            await Promise.resolve()
-              .then(read)
-              .catch(() => Number.NaN),
-          );
-        },
-      });
+    sessionLookups: tally(['session_lookups_total', 'Session look-ups.'], 'source', ['memory', 'database', 'missing']),
+  };
+}
+
+function createSpreads(registry: Registry) {
+  const spread = <Key extends string>(
+    [name, help]: readonly [string, string],
+    label: string,
+    options: { keys: readonly Key[]; bounds?: readonly number[] },
+  ) =>
+    new Spread<Key>(registry, {
+      name: `credence_${name}`,
+      help,
+      label,
+      keys: options.keys,
+      bounds: options.bounds ?? SECONDS,
+    });
+  return {
+    requestSeconds: spread<string>(['http_request_duration_seconds', 'Time to answer a request.'], 'route', {
+      keys: [],
+    }),
+    operationSeconds: spread(['graphql_operation_duration_seconds', 'Time to execute an operation.'], 'kind', {
+      keys: ['query', 'mutation'],
+    }),
+    fieldSeconds: spread<string>(['graphql_field_duration_seconds', 'Time to resolve a root field.'], 'field', {
+      keys: [],
+    }),
+    hashingSeconds: spread(['hashing_seconds', 'Time of a password in the queue, and being hashed.'], 'phase', {
+      keys: ['wait', 'run'],
+    }),
+    statementSeconds: spread(['database_statement_seconds', 'Time from sending a statement to its answer.'], 'lane', {
+      keys: STATEMENT_LANES,
+    }),
+    jobSeconds: spread<string>(['job_seconds', 'How long jobs ran.'], 'job', { keys: [], bounds: JOB_SECONDS }),
+    batchSizes: spread(['batch_size', 'Callers that shared one round trip.'], 'batch', {
+      keys: ['sessions', 'credits', 'keys', 'messages'],
+      bounds: SIZES,
+    }),
+  };
+}
+
+function readGauges(registry: Registry): Pick<Metrics, 'watch' | 'text'> {
+  const gauges = new Map(
+    Object.entries<readonly [string, string?]>(GAUGES).map(([name, [help, label]]) => [
+      name,
+      new Reading(registry, { name: `credence_${name}`, help, label }),
+    ]),
+  );
+  const watched = new Map<GaugeName, { names: readonly GaugeName[]; read: () => Readings | Promise<Readings> }>();
+  let readsProcess = false;
+
+  return {
+    watch(names, read) {
+      if (names[0] !== undefined) watched.set(names[0], { names, read });
     },
-    text() {
+    async text() {
       // Not before: watching the event loop and the garbage collector costs a little for as long as the process lives.
       if (!readsProcess) collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 50 });
       readsProcess = true;
+      await Promise.all(
+        [...watched.values()].map(async ({ names, read }) => {
+          const readings = await inTime(read);
+          for (const name of names) gauges.get(name)?.set(readings[name]);
+        }),
+      );
       return registry.metrics();
     },
   };
 }
 
-const OTHER = 'other';
-
-/** A counter with one label of closed values. */
-export class Tally<Key extends string | number = string> {
-  private readonly cells = new Map<string | number, { total: number }>();
-  private readonly other = { total: 0 };
-
-  constructor(registry: Registry, options: { name: string; help: string; label: string; keys: readonly Key[] }) {
-    for (const key of options.keys) this.cells.set(key, { total: 0 });
-    this.cells.set(OTHER, this.other);
-    const { cells } = this;
-    new Counter({
-      name: options.name,
-      help: options.help,
-      labelNames: [options.label],
-      registers: [registry],
-      collect() {
-        this.reset();
-        for (const [key, cell] of cells) this.inc({ [options.label]: key }, cell.total);
-      },
-    });
-  }
-
-  add(key: Key, amount = 1): void {
-    (this.cells.get(key) ?? this.other).total += amount;
-  }
-}
-
-interface Cell {
-  readonly label: string;
-  /** How many values fell into each bucket, the last one being "larger than all bounds". */
-  readonly counts: number[];
-  sum: number;
-}
-
-/** A histogram with one label of closed values. */
-export class Spread<Key extends string = string> {
-  private readonly cells = new Map<string, Cell>();
-  private readonly other: Cell;
-
-  constructor(
-    registry: Registry,
-    private readonly options: {
-      name: string;
-      help: string;
-      label: string;
-      keys: readonly Key[];
-      bounds: readonly number[];
-    },
-  ) {
-    const { name, help, keys } = options;
-    this.other = this.cellFor(OTHER);
-    this.allow(keys);
-    // A histogram of prom-client's own takes values one at a time only. Its registry asks a metric for no more than this.
-    const metric = {
-      name,
-      help,
-      get: async () => ({ name, help, type: 'histogram', aggregator: 'sum', values: this.values() }),
-    };
-    registry.registerMetric(metric as unknown as Histogram);
-  }
-
-  /** Adds label values. For names that the program knows at start (routes, fields), never for what a caller sent. */
-  allow(keys: Iterable<Key>): void {
-    for (const key of keys) this.cellFor(key);
-  }
-
-  add(key: Key, value: number): void {
-    const cell = this.cells.get(key) ?? this.other;
-    const { bounds } = this.options;
-    let at = 0;
-    while (at < bounds.length && value > (bounds[at] as number)) at += 1;
-    cell.counts[at] = (cell.counts[at] as number) + 1;
-    cell.sum += value;
-  }
-
-  private cellFor(label: string): Cell {
-    const known = this.cells.get(label);
-    if (known) return known;
-    const cell = { label, counts: new Array<number>(this.options.bounds.length + 1).fill(0), sum: 0 };
-    this.cells.set(label, cell);
-    return cell;
-  }
-
-  /** Label values that never occurred are left out: most fields are never asked for. */
-  private values(): MetricValueWithName<string>[] {
-    return [...this.cells.values()].flatMap((cell) => {
-      const { name, label, bounds } = this.options;
-      const labels = { [label]: cell.label };
-      let below = 0;
-      const buckets = cell.counts.map((count, at) => {
-        below += count;
-        return { metricName: `${name}_bucket`, labels: { ...labels, le: bounds[at] ?? '+Inf' }, value: below };
-      });
-      if (below === 0) return [];
-      const totals = [
-        { metricName: `${name}_sum`, labels, value: cell.sum },
-        { metricName: `${name}_count`, labels, value: below },
-      ];
-      return [...buckets, ...totals];
-    });
+/** A reader that fails (the database is gone) must not cost the rest of the page. */
+async function inTime(read: () => Readings | Promise<Readings>): Promise<Readings> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<Readings>((resolve) => {
+    timer = setTimeout(resolve, READ_MS, {});
+  });
+  try {
+    return await Promise.race([tooLate, Promise.resolve().then(read)]);
+  } catch {
+    return {};
+  } finally {
+    clearTimeout(timer);
   }
 }

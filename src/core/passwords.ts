@@ -22,6 +22,8 @@ export interface Passwords {
    * @throws RETRY_LATER when too many are waiting
    */
   verify(password: string, stored: string | null | undefined): Promise<Verdict>;
+  /** How many are hashed at once. */
+  readonly workers: number;
   /** How many wait for a child now, for the gauge. */
   waiting(): number;
   /** Ends the children; whoever still waits is told to retry. */
@@ -38,12 +40,23 @@ export interface PoolOptions {
   /** Hashes computed at once; one per core unless set. */
   readonly workers?: number;
   readonly start?: () => ChildProcess;
+  /** Told of each password when it is done with, in the caller's own context. */
+  readonly onJob?: (times: JobTimes) => void;
+}
+
+/** By `performance.now()`. Without a start it never came to a child: the queue was full, or the pool was closed. */
+export interface JobTimes {
+  readonly queuedAt: number;
+  readonly startedAt: number | undefined;
+  readonly endedAt: number;
 }
 
 const NO: Verdict = { ok: false, needsRehash: false };
 
 export function createPasswords(settings: HashSettings, options: PoolOptions = {}): Passwords {
-  const pool = createPool(options.workers ?? availableParallelism(), options.start ?? startWorker);
+  const workers = options.workers ?? availableParallelism();
+  const pool = createPool(workers, options.start ?? startWorker);
+  const run = observedRun(pool, options.onJob);
   const decoy = decoyHash(settings);
 
   return {
@@ -51,7 +64,7 @@ export function createPasswords(settings: HashSettings, options: PoolOptions = {
       const canonical = canonicalPassword(password);
       if (canonical === undefined) throw badInput({ password: 'is no possible password' });
       const { memoryKiB, iterations, parallelism } = settings;
-      const answer = await pool.run({
+      const answer = await run({
         kind: 'hash',
         password: canonical,
         settings: { memoryKiB, iterations, parallelism },
@@ -66,15 +79,31 @@ export function createPasswords(settings: HashSettings, options: PoolOptions = {
       if (canonical === undefined) return NO;
       const known = parseStored(stored ?? '');
       if (known === undefined) {
-        await pool.run({ kind: 'argon2', password: canonical, stored: decoy });
+        await run({ kind: 'argon2', password: canonical, stored: decoy });
         return NO;
       }
-      const ok = (await pool.run({ kind: known.kind, password: canonical, stored: stored ?? '' })) === true;
+      const ok = (await run({ kind: known.kind, password: canonical, stored: stored ?? '' })) === true;
       return { ok, needsRehash: ok && known.isWeakerThan(settings) };
     },
 
+    workers,
     waiting: () => pool.waiting(),
     close: () => pool.close(),
+  };
+}
+
+function observedRun(pool: Pool, onJob: PoolOptions['onJob']): (job: HashJob) => Promise<HashAnswer> {
+  if (!onJob) return (job) => pool.run(job);
+  return async (job) => {
+    const queuedAt = performance.now();
+    let startedAt: number | undefined;
+    try {
+      return await pool.run(job, () => {
+        startedAt = performance.now();
+      });
+    } finally {
+      onJob({ queuedAt, startedAt, endedAt: performance.now() });
+    }
   };
 }
 
@@ -129,13 +158,14 @@ export function startWorker(): ChildProcess {
 }
 
 interface Pool {
-  run(job: HashJob): Promise<HashAnswer>;
+  run(job: HashJob, onStart?: () => void): Promise<HashAnswer>;
   waiting(): number;
   close(): Promise<void>;
 }
 
 interface Task {
   readonly job: HashJob;
+  readonly onStart: (() => void) | undefined;
   readonly resolve: (answer: HashAnswer) => void;
   readonly reject: (error: Error) => void;
   attempts: number;
@@ -182,6 +212,7 @@ function createPool(size: number, start: () => ChildProcess): Pool {
       try {
         const lane = idle.pop() ?? openLane();
         task.attempts += 1;
+        task.onStart?.();
         lane.run(task);
       } catch {
         // No memory or no process left for another child.
@@ -191,10 +222,10 @@ function createPool(size: number, start: () => ChildProcess): Pool {
   }
 
   return {
-    run(job) {
+    run(job, onStart) {
       if (closed || queue.length >= MAX_QUEUED) return Promise.reject(busy());
       return new Promise((resolve, reject) => {
-        queue.push({ job, resolve, reject, attempts: 0 });
+        queue.push({ job, onStart, resolve, reject, attempts: 0 });
         dispatch();
       });
     },

@@ -1,6 +1,8 @@
 import { connect } from 'node:net';
 import type postgres from 'postgres';
+import type { ObserveStatement } from './database.js';
 import { DatabaseBusyError } from './database-guard.js';
+import type { StatementLane } from './metrics.js';
 import { POSTGRES_TYPES } from './postgres-types.js';
 
 /** All in milliseconds (SECURITY 2 and Q2–Q7). Tests shorten them. */
@@ -109,6 +111,8 @@ export function isConnectionLoss(error: unknown): boolean {
 const MAX_IN_FLIGHT = 5_000;
 
 interface LaneOptions {
+  readonly name: StatementLane;
+  readonly observe: ObserveStatement | undefined;
   readonly timings: PostgresTimings;
   /**
    * What becomes of the other statements of a client that fails to connect. `drop` ends them at once: in a pipeline
@@ -166,15 +170,26 @@ export class Lane {
     };
   }
 
+  /** Tells the observer of a statement that is about to be sent, and answers what to call when it has ended. */
+  observe(text: string, params: readonly unknown[] | undefined): ((error?: unknown) => void) | undefined {
+    return this.#options.observe?.(this.#options.name, { text, params });
+  }
+
   /** One prepared statement, pipelined with others on the same connection. */
   prepared(text: string, params: unknown[]): Promise<postgres.RowList<postgres.Row[]>> {
     if (this.#watched.size >= MAX_IN_FLIGHT) return Promise.reject(new DatabaseBusyError());
     return this.run(async (client) => {
       const answered = this.watch(client);
+      const ended = this.observe(text, params);
+      let failure: unknown;
       try {
         return await client.unsafe(text, params as postgres.ParameterOrJSON<never>[], { prepare: true });
+      } catch (error) {
+        failure = error;
+        throw error;
       } finally {
         answered();
+        ended?.(failure);
       }
     });
   }

@@ -1,6 +1,6 @@
 import { drizzle } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
-import type { Db } from './database.js';
+import type { Db, ObserveStatement } from './database.js';
 import { Gate, type TransactionGuard } from './database-guard.js';
 import { type Client, clientOptions, Lane, type PostgresTimings } from './postgres-lane.js';
 import { beginOn, deferred, type InnerClient, type StatementArguments, send } from './postgres-transaction.js';
@@ -8,7 +8,7 @@ import { writeParameter } from './postgres-types.js';
 
 export interface Pool {
   readonly db: Db;
-  load(): { free: number; waiting: number };
+  load(): { size: number; free: number; waiting: number };
   close(): Promise<void>;
 }
 
@@ -16,6 +16,7 @@ interface PoolOptions {
   readonly size: number;
   readonly timings: PostgresTimings;
   readonly guard: TransactionGuard;
+  readonly observe: ObserveStatement | undefined;
 }
 
 /** How many may wait for a connection at once; more are refused without waiting. */
@@ -25,13 +26,13 @@ const LINE = 1_000;
  * Drizzle on a pool where every caller has a connection to itself or waits in a bounded line for a bounded time:
  * postgres.js keeps an unbounded line, and sends statements after others on connections that are still busy.
  */
-export function createPool(url: string, { size, timings, guard }: PoolOptions): Pool {
+export function createPool(url: string, { size, timings, guard, observe }: PoolOptions): Pool {
   const gate = new Gate({ permits: size, waitMs: timings.queue, line: LINE });
   const base = clientOptions(timings);
   // Statements are kept parsed, never planned: a plan for any parameters cannot use an index that holds only some rows.
   const connection = { ...base.connection, plan_cache_mode: 'force_custom_plan' };
   const create = () => adapt(postgres(url, { ...base, connection, max: size }));
-  const lane = new Lane(create, { timings, others: 'finish' });
+  const lane = new Lane(create, { timings, others: 'finish', name: 'transactions', observe });
   const outer = {
     // drizzle() sets how values are read and written here, on a stand-in: `adapt` does the same for each client.
     options: { parsers: {}, serializers: {} },

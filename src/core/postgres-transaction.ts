@@ -26,15 +26,19 @@ export async function send(
   connection?.requireAlive();
   const [text, params, options] = statement;
   const answered = lane.watch(client);
+  const ended = lane.observe(text, params);
+  let failure: unknown;
   try {
     const pending = via.unsafe(text, params as postgres.ParameterOrJSON<never>[], options);
     const answer = asValues ? pending.values() : pending;
     return await (connection ? connection.outlivedBy(answer) : answer);
   } catch (error) {
+    failure = error;
     connection?.noteLoss(error);
     throw error;
   } finally {
     answered();
+    ended?.(failure);
   }
 }
 

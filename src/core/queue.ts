@@ -12,6 +12,9 @@ export interface Job {
   readonly name: string;
   /** Five fields, in UTC. What falls due while no instance runs is skipped until it is due again. */
   readonly cron: string;
+  /** How long a run is remembered that has ended; a day unless set. Longer for what runs daily. */
+  readonly keepSeconds?: number;
+  /** A check answers what it found, which is remembered with the run. */
   run(app: App): Promise<unknown>;
 }
 
@@ -58,6 +61,7 @@ export async function startQueue(app: App, options: { jobs: readonly Job[]; timi
   try {
     await boss.start();
     await prepareQueues(boss, { jobs, timings });
+    app.metrics.jobSeconds.allow(jobs.map(({ name }) => name));
     for (const job of jobs) await work(app, { boss, job, timings });
   } catch (error) {
     await boss.stop({ graceful: false }).catch(() => undefined);
@@ -84,12 +88,12 @@ async function prepareQueues(
     retryDelayMax: Math.max(LONGEST_RETRY_SECONDS, timings.retrySeconds),
     expireInSeconds: LONGEST_RUN_SECONDS,
     heartbeatSeconds: timings.heartbeatSeconds,
-    deleteAfterSeconds: KEEP_SECONDS,
   };
-  for (const { name, cron } of jobs) {
+  for (const { name, cron, keepSeconds = KEEP_SECONDS } of jobs) {
+    const own = { ...settings, deleteAfterSeconds: keepSeconds };
     // `exclusive`: one that waits, runs or will be tried again keeps a second one out.
-    if (existing.has(name)) await boss.updateQueue(name, settings);
-    else await boss.createQueue(name, { ...settings, policy: 'exclusive' });
+    if (existing.has(name)) await boss.updateQueue(name, own);
+    else await boss.createQueue(name, { ...own, policy: 'exclusive' });
     await boss.schedule(name, cron);
   }
   const names = new Set(jobs.map(({ name }) => name));
@@ -103,17 +107,32 @@ async function work(
   const { name: label } = job;
   await boss.work(label, { pollingIntervalSeconds: timings.pollSeconds }, async () => {
     const startedAt = performance.now();
+    const seconds = () => (performance.now() - startedAt) / 1_000;
+    let answer: unknown;
     try {
-      await job.run(app);
+      answer = await job.run(app);
     } catch (error) {
       app.metrics.jobs.add('failed');
+      app.metrics.jobSeconds.add(label, seconds());
       app.log.error({ err: error, job: label }, 'a job failed');
       // pg-boss keeps what is thrown, and a driver's error holds SQL and parameters.
       throw new Error('See the log.');
     }
     app.metrics.jobs.add('done');
-    app.log.debug({ job: label, durationMs: Math.round(performance.now() - startedAt) }, 'a job is done');
+    app.metrics.jobSeconds.add(label, seconds());
+    app.log.debug({ job: label, durationMs: Math.round(1_000 * seconds()) }, 'a job is done');
+    return verdictOf(answer);
   });
+}
+
+/** What is kept of a check's answer: whether all was well, and no more. */
+function verdictOf(answer: unknown): CheckVerdict | undefined {
+  const isVerdict = typeof answer === 'object' && answer !== null && 'ok' in answer && typeof answer.ok === 'boolean';
+  return isVerdict ? { ok: answer.ok === true } : undefined;
+}
+
+export interface CheckVerdict {
+  ok: boolean;
 }
 
 const SCRIPT = /^\s*BEGIN;([\s\S]*)COMMIT;\s*$/;
@@ -145,6 +164,10 @@ export interface JobState {
   failed: number;
   lastCompletedAt: Date | null;
   lastFailedAt: Date | null;
+  /** Seconds that a run has waited which is due; 0 when none is. */
+  oldestDueSeconds: number;
+  /** What the last check found that ended; null for jobs that check nothing. */
+  ok: boolean | null;
 }
 
 /** How each job stands, by name; nothing before the queue was started for the first time. */
@@ -158,7 +181,11 @@ export async function jobStates(app: Pick<App, 'sql'>): Promise<JobState[]> {
             (count(j.id) filter (where j.state = 'active'))::int as active,
             (count(j.id) filter (where j.state = 'failed'))::int as failed,
             max(j.completed_on) filter (where j.state = 'completed') as "lastCompletedAt",
-            max(j.completed_on) filter (where j.state = 'failed') as "lastFailedAt"
+            max(j.completed_on) filter (where j.state = 'failed') as "lastFailedAt",
+            coalesce(greatest(0, extract(epoch from now() - min(j.start_after)
+              filter (where j.state in ('created', 'retry')))), 0)::float8 as "oldestDueSeconds",
+            (array_agg((j.output ->> 'ok')::boolean order by j.completed_on desc)
+              filter (where j.state = 'completed' and j.output ->> 'ok' in ('true', 'false')))[1] as ok
        from pgboss.queue q left join pgboss.job j on j.name = q.name
       where not starts_with(q.name, '__')
       group by q.name order by q.name`,

@@ -1,5 +1,5 @@
 import type { App } from '../core/context.js';
-import { type Job, type Queue, startQueue } from '../core/queue.js';
+import { type CheckVerdict, type Job, type Queue, startQueue } from '../core/queue.js';
 import { verifyAuditLog } from '../modules/audit/chain.service.js';
 import { deleteOldActivity } from '../modules/auth/activity.service.js';
 import { deleteExpiredCredentials } from '../modules/auth/retention.service.js';
@@ -16,6 +16,9 @@ import { purgeDeletedUsers } from '../modules/privacy/erasing.service.js';
 import { rotateDataKeys } from '../modules/privacy/key-rotation.service.js';
 import { deleteOldEvents } from '../modules/webhooks/delivery-log.service.js';
 
+/** Runs of the checks, and of what runs daily, are remembered for three days: metrics ask when the last was. */
+const DAYS = 3 * 86_400;
+
 /** What runs by the clock, each once over all instances. Letters, events, due holds and audit links have loops of their own. */
 export const JOBS: readonly Job[] = [
   { name: 'delete-expired-credentials', cron: '7 * * * *', run: deleteExpiredCredentials },
@@ -27,41 +30,44 @@ export const JOBS: readonly Job[] = [
   { name: 'delete-old-events', cron: '33 * * * *', run: deleteOldEvents },
   { name: 'rotate-signing-keys', cron: '3 * * * *', run: rotateDueSigningKeys },
   { name: 'rotate-data-keys', cron: '*/15 * * * *', run: rotateDataKeys },
-  { name: 'delete-old-activity', cron: '57 3 * * *', run: deleteOldActivity },
+  { name: 'delete-old-activity', cron: '57 3 * * *', keepSeconds: DAYS, run: deleteOldActivity },
   { name: 'retry-stripe-events', cron: '* * * * *', run: retryStripeEvents },
   { name: 'catch-up-stripe-events', cron: '13 * * * *', run: catchUpOnStripeEvents },
   { name: 'finish-closings', cron: '* * * * *', run: finishClosings },
-  { name: 'check-ledger', cron: '37 */6 * * *', run: checkLedger },
-  { name: 'check-audit-log', cron: '47 */6 * * *', run: checkAuditLog },
-  { name: 'check-billing', cron: '43 2 * * *', run: checkBilling },
+  { name: 'check-ledger', cron: '37 */6 * * *', keepSeconds: DAYS, run: checkLedger },
+  { name: 'check-audit-log', cron: '47 */6 * * *', keepSeconds: DAYS, run: checkAuditLog },
+  { name: 'check-billing', cron: '43 2 * * *', keepSeconds: DAYS, run: checkBilling },
 ];
 
 /** Books that do not add up are no failure of the job: trying again mends nothing, somebody has to look. */
-export async function checkLedger(app: App): Promise<void> {
+export async function checkLedger(app: App): Promise<CheckVerdict> {
   const { ok, brokenAccounts } = await ledgerHealth(app);
-  if (ok) return;
+  if (ok) return { ok };
   app.metrics.alarms.add('ledger');
   app.log.error({ check: 'ledger', count: brokenAccounts }, 'THE LEDGER DOES NOT ADD UP: ask for ledgerHealth');
+  return { ok };
 }
 
-export async function checkAuditLog(app: App): Promise<void> {
+export async function checkAuditLog(app: App): Promise<CheckVerdict> {
   const { ok } = await verifyAuditLog(app);
-  if (ok) return;
+  if (ok) return { ok };
   app.metrics.alarms.add('audit');
   app.log.error({ check: 'audit' }, 'THE AUDIT LOG IS BROKEN: ask for verifyAuditLog');
+  return { ok };
 }
 
 /** Reads, and changes nothing: what differs from Stripe wants somebody who knows why. */
-export async function checkBilling(app: App): Promise<void> {
-  if (!app.payments) return;
+export async function checkBilling(app: App): Promise<CheckVerdict | undefined> {
+  if (!app.payments) return undefined;
   const to = app.now();
   const { ok, differences } = await reconcileBilling(app, { from: new Date(to.getTime() - CHECKED_MS), to });
-  if (ok) return;
+  if (ok) return { ok };
   app.metrics.alarms.add('billing');
   app.log.error(
     { check: 'billing', count: differences.length },
     'BOOKS AND STRIPE DIFFER: ask for billingReconciliation',
   );
+  return { ok };
 }
 
 const CHECKED_MS = 3 * 86_400_000;

@@ -62,10 +62,40 @@ test('a label that nobody named becomes "other": callers can neither grow the pa
 
 test('a gauge is read when the page is, and a later reader replaces the former', async () => {
   const metrics = createMetrics();
-  metrics.watch('hashing_queue_length', () => 3);
+  expect(await samples(metrics, 'hashing_queue_length')).toEqual({});
+  metrics.watch(['hashing_queue_length'], () => ({ hashing_queue_length: 3 }));
   expect(await samples(metrics, 'hashing_queue_length')).toEqual({ '': 3 });
-  metrics.watch('hashing_queue_length', async () => 7);
+  metrics.watch(['hashing_queue_length'], async () => ({ hashing_queue_length: 7 }));
   expect(await samples(metrics, 'hashing_queue_length')).toEqual({ '': 7 });
+});
+
+test('a gauge that cannot be read any more has no sample, rather than the one of before, and costs no other', async () => {
+  const metrics = createMetrics();
+  let isGone = false;
+  metrics.watch(['outbox_letters'], async () => {
+    if (isGone) throw new Error('the database is away');
+    return { outbox_letters: { queued: 2, dead: 0 } };
+  });
+  metrics.watch(['draining'], () => ({ draining: 1 }));
+  expect(await samples(metrics, 'outbox_letters')).toEqual({ '{state="queued"}': 2, '{state="dead"}': 0 });
+  isGone = true;
+  expect(await samples(metrics, 'outbox_letters')).toEqual({});
+  expect(await samples(metrics, 'draining')).toEqual({ '': 1 });
+});
+
+test('a way in and its outcome are two labels, both closed', async () => {
+  const metrics = createMetrics();
+  metrics.signIns.add('password INVALID_CREDENTIALS');
+  metrics.signIns.add('admin ACCOUNT_SUSPENDED');
+  metrics.signIns.add('password swordfish');
+  const found = await samples(metrics, 'sign_ins_total');
+  expect(found).toMatchObject({
+    '{way="password",outcome="INVALID_CREDENTIALS"}': 1,
+    '{way="password",outcome="ok"}': 0,
+    '{way="admin",outcome="ACCOUNT_SUSPENDED"}': 1,
+    '{way="other",outcome="other"}': 1,
+  });
+  expect(Object.keys(found).join()).not.toMatch(/swordfish|UPSTREAM/);
 });
 
 test('two apps in one process do not share numbers, and the page tells about the process', async () => {

@@ -91,7 +91,34 @@ test('what people, services and letters do shows on the page', async () => {
     'credence_graphql_field_duration_seconds_count{field="Query.me"} 2',
     'credence_graphql_operation_duration_seconds_count{kind="mutation"} [1-9]',
     'credence_hashing_queue_length 0',
+    'credence_hashing_seconds_count{phase="run"} [1-9]',
+    'credence_hashing_seconds_count{phase="wait"} [1-9]',
+    'credence_sign_ins_total{way="password",outcome="INVALID_CREDENTIALS"} 5',
+    'credence_sign_ins_total{way="password",outcome="RATE_LIMITED"} 1',
+    'credence_graphql_field_errors_total{field="Mutation.login"} 6',
+    'credence_graphql_documents_total{seen="known"} [1-9]',
+    'credence_graphql_documents_total{seen="unknown"} [1-9]',
+    'credence_database_statement_seconds_count{lane="(embedded|readers)"} [1-9]',
+    'credence_database_up 1',
+    'credence_database_latency_seconds 0',
+    'credence_database_pool_connections{state="used"} \\d',
+    'credence_build_info{version="[\\d.]+"} 1',
+    'credence_draining 0',
+    'credence_outbox_letters{state="dead"} 0',
+    'credence_audit_unlinked_rows [1-9]',
+    'credence_audit_oldest_unlinked_seconds \\d',
   ]) {
-    expect(payload).toMatch(new RegExp(`^${line.replace(/[{}]/g, '\\$&')}`, 'm'));
+    expect(payload.match(new RegExp(`^${line.replace(/[{}]/g, '\\$&')}`, 'm')), line).not.toBeNull();
   }
+});
+
+test('a server whose database is gone says so, and still shows the rest', async () => {
+  const harness = await createHarness();
+  await harness.app.database.close();
+  const { payload, statusCode } = await scrape(harness);
+  expect(statusCode).toBe(200);
+  expect(payload).toMatch(/^credence_database_up 0$/m);
+  expect(payload).not.toMatch(/^credence_(outbox|audit|jobs_queued|check|stripe_events)/m);
+  expect(payload).toMatch(/^credence_draining 0$/m);
+  await harness.close();
 });

@@ -90,7 +90,7 @@ const CONFINED: Record<string, RegExp> = {
   '@aws-sdk/client-sqs': /^src\/core\/event-queue\.ts$/,
   'pg-boss': /^src\/core\/queue\.ts$/,
   pino: /^src\/core\/logger\.ts$/,
-  'prom-client': /^src\/core\/metrics\.ts$/,
+  'prom-client': /^src\/core\/metric(s|-kinds)\.ts$/,
   ioredis: /^src\/core\/limiter\.ts$/,
   'rate-limiter-flexible': /^src\/core\/limiter\.ts$/,
   dataloader: /\.(resolver|service|loaders)\.ts$|^src\/core\//,

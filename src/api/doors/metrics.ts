@@ -3,17 +3,12 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { App } from '../../core/context.js';
 import { AppError } from '../../core/errors.js';
 import { clientAddress } from '../../core/network.js';
-import { outboxAgeSeconds } from '../../modules/mail/outbox.service.js';
-import { oldestEventSeconds, readEventsState } from '../../modules/webhooks/delivery-log.service.js';
+import { readAtScrape } from './metrics-readings.js';
 
 /** `GET /metrics` in Prometheus's text format, for whoever `mayReadInternals`; to others it does not exist, or is refused. */
-export function mountMetrics(server: FastifyInstance, app: App): void {
+export function mountMetrics(server: FastifyInstance, app: App, options: { isDraining(): boolean }): void {
   countAnswers(server, app);
-  app.metrics.watch('hashing_queue_length', () => app.passwords.waiting());
-  app.metrics.watch('outbox_oldest_letter_seconds', () => outboxAgeSeconds(app));
-  app.metrics.watch('outbox_oldest_event_seconds', () => oldestEventSeconds(app));
-  app.metrics.watch('outbox_queued_events', async () => (await readEventsState(app)).queued);
-  app.metrics.watch('hashing_queue_length', () => app.passwords.waiting());
+  readAtScrape(app, options);
   server.get('/metrics', async (request, reply) => {
     if (!mayReadInternals(app, request)) {
       if (app.config.metricsToken === undefined) return reply.callNotFound();

@@ -51,8 +51,11 @@ async function receive(app: App, request: FastifyRequest, reply: FastifyReply): 
       ? await app.payments?.readWebhook(body, signature, app.now())
       : undefined;
   // A test event at a live server, or one of another account that is connected to ours (S10), is signed all the same.
-  if (!event || event.livemode !== app.payments?.livemode || event.account !== undefined)
+  if (!event || event.livemode !== app.payments?.livemode || event.account !== undefined) {
+    app.metrics.stripeWebhooks.add('unsigned');
     throw new AppError('BAD_USER_INPUT', { message: 'This was not signed by our Stripe account.' });
+  }
+  app.metrics.stripeWebhooks.add('taken');
   await receiveStripeEvent(app, event);
   return reply.send({ received: true });
 }

@@ -76,6 +76,18 @@ async function readLast(app: App): Promise<[sequence: number, hash: string]> {
   return [last?.sequence ?? 0, last?.hash ?? FIRST_HASH];
 }
 
+/** How many rows wait to be linked, and for how many seconds the oldest has. */
+export async function readChainState(app: App): Promise<{ unlinked: number; oldestSeconds: number }> {
+  const [row] = await app.sql.query<{ unlinked: number; oldest: Date | null }>(
+    `select (select count(*)::int from audit_unlinked) as unlinked,
+            (select e.occurred_at from audit_unlinked u join audit_events e on e.id = u.event_id
+              order by u.event_id limit 1) as oldest`,
+    [],
+  );
+  const waited = row?.oldest ? app.now().getTime() - row.oldest.getTime() : 0;
+  return { unlinked: row?.unlinked ?? 0, oldestSeconds: Math.max(0, waited / 1_000) };
+}
+
 export type AuditProblem = 'LINK_MISSING' | 'ORDER_CHANGED' | 'EVENT_MISSING' | 'EVENT_CHANGED' | 'EVENT_NOT_LINKED';
 
 export interface BrokenLink {
