@@ -11,8 +11,7 @@ import { recordAudit } from '../audit/audit.service.js';
 import { recoveryPhrases, type UserRow } from '../auth/auth.table.js';
 import { actingAs, addressOf, getAccount, hashNewPassword, setPassword } from '../auth/credentials.service.js';
 import type { Owner } from '../auth/owner.js';
-import { beginAttempt, compareGuess } from '../auth/throttle.service.js';
-import { findUserByIdentifier } from '../auth/users.service.js';
+import { beginAttemptByName, compareGuess } from '../auth/throttle.service.js';
 import { queueLetter } from '../mail/outbox.service.js';
 
 /** Twelve words that can set a new password once; an earlier phrase loses its force. Answered here and never again. */
@@ -95,9 +94,7 @@ async function requirePhrase(app: App, options: Recovery): Promise<{ user: UserR
   const { identifier, actor } = options;
   const phrase = canonicalPhrase(options.phrase);
   if (phrase === undefined) throw new AppError('INVALID_CREDENTIALS');
-  const user = await findUserByIdentifier(app, identifier);
-  const account: Owner | undefined = user && { kind: 'user', id: user.id };
-  const attempt = await beginAttempt(app, { account, typed: identifier, actor, credential: 'recovery phrase' });
+  const { user, attempt } = await beginAttemptByName(app, { identifier, actor, credential: 'recovery phrase' });
   const [row] = user ? await app.db.select().from(recoveryPhrases).where(eq(recoveryPhrases.userId, user.id)) : [];
   const { ok } = await compareGuess(app, { attempt, guess: phrase, stored: row?.phraseHash });
   if (user && row && ok) {

@@ -12,8 +12,8 @@ import { actingAs, requireOwnPassword } from './credentials.service.js';
 import type { Owner } from './owner.js';
 import { type Admission, admit } from './second-factor.service.js';
 import { newSession, personOf } from './sessions.service.js';
-import { type Attempt, beginAttempt, compareGuess } from './throttle.service.js';
-import { findUserByIdentifier, getUser, isSuspended } from './users.service.js';
+import { type Attempt, beginAttemptByName, compareGuess } from './throttle.service.js';
+import { getUser, isSuspended } from './users.service.js';
 
 export type SignedIn = Admission & { user: UserRow };
 
@@ -29,9 +29,7 @@ export async function login(
   options: { identifier: string; password: string; actor: Actor },
 ): Promise<SignedIn> {
   const { identifier, password, actor } = options;
-  const user = await findUserByIdentifier(app, identifier);
-  const account: Owner | undefined = user && { kind: 'user', id: user.id };
-  const attempt = await beginAttempt(app, { account, typed: identifier, actor });
+  const { user, attempt } = await beginAttemptByName(app, { identifier, actor });
   // A blocked attempt costs the same hash, so that time does not tell it from a wrong password.
   const { ok, needsRehash } = await compareGuess(app, { attempt, guess: password, stored: user?.passwordHash });
   if (!ok || !user) {

@@ -5,11 +5,12 @@ import { createHmac } from 'node:crypto';
 import { eq, like, or, type SQL, sql } from 'drizzle-orm';
 import type { Actor, App } from '../../core/context.js';
 import { AppError } from '../../core/errors.js';
-import { found } from '../../core/input.js';
+import { canonicalEmail, found } from '../../core/input.js';
 import { networkKey } from '../../core/network.js';
 import { runTogether } from '../../core/one-statement.js';
 import type { TokenKind } from '../../core/tokens.js';
 import { loginFailures } from './auth.table.js';
+import { type NamedPerson, personNamed } from './users.service.js';
 
 const FREE_ATTEMPTS = 5;
 const LONGEST_DELAY_SECONDS = 900;
@@ -18,16 +19,22 @@ const HARD_STOP = 100;
 const PER_NETWORK_A_MINUTE = 30;
 const KNOWN_DEVICE_DAYS = 90;
 
-/** Since when the account has a session from this device; it then has a budget of its own. */
+/** Whether the account has had a session from this device lately; it then has a budget of its own. */
 const isKnownDevice = (owner: string) => `
   exists (select from sessions
-           where ${owner} = $5::uuid and ip = $6::text and user_agent is not distinct from $7::text and created_at > $8::timestamptz)`;
+           where ${owner} = owner.id and ip = $5::text and user_agent is not distinct from $6::text and created_at > $7::timestamptz)`;
 
 // Everybody sees the count at once, but the answer does not wait for the disk: what a crash of PostgreSQL itself takes
 // back is the guesses of half a second, which are not worth that wait in every sign-in.
 // The network's row is always locked before the account's, here and in `startOver`, so that nobody waits in a circle.
-const count = (isKnown: string) => `
-  with network as (
+const count = (owner: { query: string; column: string; answers?: string }) => `
+  with found as (${owner.query}),
+  counter as (
+    select base, base || case when ${isKnownDevice(owner.column)} then ':known:' || $8::text else '' end as key
+      from (select found.id, coalesce($2::text || found.id, $4::text) as base
+              from (select) as one left join found on true) as owner
+  ),
+  network as (
     insert into login_failures as f (key, failures, first_at, last_at) values ($1, 1, $3, $3)
     on conflict (key) do update set
       failures = case when f.first_at <= $3::timestamptz - interval '1 minute' then 1 else f.failures + 1 end,
@@ -37,8 +44,8 @@ const count = (isKnown: string) => `
   ),
   account as (
     insert into login_failures as f (key, failures, first_at, last_at)
-    select case when ${isKnown} then $4::text else $2::text end, 1, $3::timestamptz, $3::timestamptz
-      from network where network.failures <= ${PER_NETWORK_A_MINUTE}
+    select counter.key, 1, $3::timestamptz, $3::timestamptz
+      from network, counter where network.failures <= ${PER_NETWORK_A_MINUTE}
     on conflict (key) do update set
       failures = f.failures + 1, last_at = $3::timestamptz,
       blocked_until = case
@@ -47,17 +54,21 @@ const count = (isKnown: string) => `
           then $3::timestamptz + make_interval(secs => least(${LONGEST_DELAY_SECONDS}, power(2, f.failures + 1 - ${FREE_ATTEMPTS})))
         end
       where f.blocked_until is null or f.blocked_until <= $3::timestamptz
-    returning failures, key
+    returning failures
   )
-  select network.failures as network_failures, network.first_at, account.failures, account.key,
-         set_config('synchronous_commit', 'off', true)
-    from network left join account on true`;
+  select network.failures as network_failures, network.first_at, account.failures as account_failures,
+         counter.base, counter.key ${owner.answers ?? ''}, set_config('synchronous_commit', 'off', true)
+    from network cross join counter left join account on true left join found on true`;
+
+const knownOwner = (column: string) => count({ query: 'select $9::uuid as id', column });
 
 const COUNT: Record<TokenKind, string> = {
-  user: count(isKnownDevice('user_id')),
-  admin: count(isKnownDevice('admin_id')),
-  staff: count(isKnownDevice('staff_id')),
+  user: knownOwner('user_id'),
+  admin: knownOwner('admin_id'),
+  staff: knownOwner('staff_id'),
 };
+
+const COUNT_NAMED = count({ query: personNamed('$9', '$10'), column: 'user_id', answers: ', found.*' });
 
 /**
  * What is being guessed. Each is counted by itself, by the same rule: whoever guesses at recovery phrases must not
@@ -93,14 +104,22 @@ export interface Attempt {
 interface CountedRow {
   network_failures: number;
   first_at: Date;
-  /** Of the account; null when nobody may guess at it now. */
-  failures: number | null;
-  /** The counter that counted it. */
-  key: string | null;
+  /** Null when nobody may guess at the account now. */
+  account_failures: number | null;
+  /** The account's counter for strangers. */
+  base: string;
+  /** The one that counts this guess: a device that is known has its own. */
+  key: string;
 }
 
 function blind(app: App, text: string): string {
   return createHmac('sha256', app.secrets.derive('throttle')).update(text).digest('base64url');
+}
+
+interface Guess {
+  typed: string;
+  actor: Actor;
+  credential?: Credential;
 }
 
 /**
@@ -111,36 +130,70 @@ function blind(app: App, text: string): string {
  */
 export async function beginAttempt(
   app: App,
-  options: {
-    account: { kind: TokenKind; id: string } | undefined;
-    typed: string;
-    actor: Actor;
-    credential?: Credential;
-  },
+  { account, ...guess }: Guess & { account: { kind: TokenKind; id: string } | undefined },
 ): Promise<Attempt> {
-  const { account, actor, typed, credential = 'password' } = options;
+  const row = await countGuess<CountedRow>(app, {
+    guess,
+    statement: COUNT[account?.kind ?? 'user'],
+    owner: [account?.id ?? null],
+  });
+  return attemptOf(app, { row, guess });
+}
+
+/**
+ * The same for whom a username or an address names, together with the look for them.
+ *
+ * @throws RATE_LIMITED when the network has had its guesses of this minute
+ */
+export async function beginAttemptByName(
+  app: App,
+  { identifier, ...options }: Omit<Guess, 'typed'> & { identifier: string },
+): Promise<{ user: NamedPerson | undefined; attempt: Attempt }> {
+  const guess = { ...options, typed: identifier };
+  const owner = [identifier.toLowerCase(), canonicalEmail(identifier)?.emailKey ?? null];
+  const row = await countGuess<CountedRow & (NamedPerson | { id: null })>(app, {
+    guess,
+    statement: COUNT_NAMED,
+    owner,
+  });
+  return { user: row.id === null ? undefined : row, attempt: attemptOf(app, { row, guess }) };
+}
+
+const networkOf = (app: App, { ip }: Actor) => `net:${blind(app, networkKey(ip ?? ''))}`;
+
+async function countGuess<Row extends CountedRow>(
+  app: App,
+  options: { guess: Guess; statement: string; owner: unknown[] },
+): Promise<Row> {
+  const { actor, typed, credential = 'password' } = options.guess;
   const now = app.now();
-  const network = `net:${blind(app, networkKey(actor.ip ?? ''))}`;
-  const base = account
-    ? keyOf(account.id, credential)
-    : `typed:${blind(app, `${credential} ${typed.normalize('NFKC').toLowerCase()}`)}`;
-  const known = `${base}:known:${blind(app, `${actor.ip} ${actor.userAgent}`)}`;
-  const since = new Date(now.getTime() - KNOWN_DEVICE_DAYS * 86_400_000);
-  const device = [account?.id ?? null, actor.ip, actor.userAgent, since];
-  const params = [network, base, now, known, ...device];
-  const counted = found((await app.sql.write<CountedRow>(COUNT[account?.kind ?? 'user'], params))[0]);
-  if (counted.network_failures > PER_NETWORK_A_MINUTE) {
-    const retryAfterSeconds = Math.max(1, Math.ceil((counted.first_at.getTime() + 60_000 - now.getTime()) / 1000));
-    app.metrics.limiterRefusals.add('throttle');
-    throw new AppError('RATE_LIMITED', { retryAfterSeconds });
-  }
-  const { failures, key } = counted;
+  const params = [
+    networkOf(app, actor),
+    keyOf('', credential),
+    now,
+    `typed:${blind(app, `${credential} ${typed.normalize('NFKC').toLowerCase()}`)}`,
+    actor.ip,
+    actor.userAgent,
+    new Date(now.getTime() - KNOWN_DEVICE_DAYS * 86_400_000),
+    blind(app, `${actor.ip} ${actor.userAgent}`),
+    ...options.owner,
+  ];
+  const row = found((await app.sql.write<Row>(options.statement, params))[0]);
+  if (row.network_failures <= PER_NETWORK_A_MINUTE) return row;
+  const retryAfterSeconds = Math.max(1, Math.ceil((row.first_at.getTime() + 60_000 - now.getTime()) / 1000));
+  app.metrics.limiterRefusals.add('throttle');
+  throw new AppError('RATE_LIMITED', { retryAfterSeconds });
+}
+
+function attemptOf(app: App, { row, guess }: { row: CountedRow; guess: Guess }): Attempt {
+  const { account_failures: failures, base, key } = row;
+  const network = networkOf(app, guess.actor);
   const startOver = () => ({
     network_counter: sql`
       update ${loginFailures} set failures = failures - 1 where key = ${network} and failures > 1 returning key`,
     account_counter: sql`
       delete from ${loginFailures}
-       where key in (${base}, ${key ?? base}) and (select count(*) from network_counter) >= 0 returning key`,
+       where key in (${base}, ${key}) and (select count(*) from network_counter) >= 0 returning key`,
   });
   return {
     allowed: failures !== null,

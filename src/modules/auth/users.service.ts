@@ -1,7 +1,7 @@
 import { and, eq, isNull } from 'drizzle-orm';
 import { selectList } from '../../core/columns.js';
 import type { App } from '../../core/context.js';
-import { canonicalEmail, found } from '../../core/input.js';
+import { found } from '../../core/input.js';
 import { createRowLookup } from '../../core/lookups.js';
 import { type UserRow, users } from './auth.table.js';
 
@@ -25,22 +25,13 @@ export async function getUser(app: App, id: string): Promise<UserRow> {
   return found(user);
 }
 
-const BY_IDENTIFIER = `
+export type NamedPerson = UserRow & { hasSecondFactor: boolean };
+
+/** A query for the account that a username or an address names, if any; it answers `NamedPerson`. */
+export const personNamed = (usernameKey: string, emailKey: string) => `
   select ${selectList(users)},
          exists (select from totp_factors t where t.user_id = users.id and t.confirmed_at is not null) as "hasSecondFactor"
-    from users where (username_key = $1 or email_key = $2) and deleted_at is null`;
-
-/** The account a username or an address names, if any. Not for use within a transaction. */
-export async function findUserByIdentifier(
-  app: App,
-  identifier: string,
-): Promise<(UserRow & { hasSecondFactor: boolean }) | undefined> {
-  const [user] = await app.sql.query<UserRow & { hasSecondFactor: boolean }>(BY_IDENTIFIER, [
-    identifier.toLowerCase(),
-    canonicalEmail(identifier)?.emailKey ?? null,
-  ]);
-  return user;
-}
+    from users where (username_key = ${usernameKey} or email_key = ${emailKey}) and deleted_at is null`;
 
 /** Whether a suspension counts at this moment: one with an end lifts itself. */
 export function isSuspended(user: Pick<UserRow, 'suspendedAt' | 'suspendedUntil'>, now: Date): boolean {
