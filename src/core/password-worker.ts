@@ -1,4 +1,4 @@
-// A child process that hashes: started by passwords.ts, one job at a time, over the IPC channel only. It runs as built
+// A child process that hashes: started by passwords.ts, one job after the other, over the IPC channel only. It runs as built
 // and, under the test runner, as it stands here (Node strips the types), so it imports nothing of ours.
 import { setPriority } from 'node:os';
 import { hashSync, verifySync } from '@node-rs/argon2';

@@ -152,7 +152,6 @@ export function startWorker(): ChildProcess {
   return fork(fileURLToPath(new URL(file, import.meta.url)), {
     env: {},
     execArgv: [],
-    serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
 }
@@ -179,26 +178,26 @@ const JOB_TIMEOUT_MS = 30_000;
 
 const busy = () => new AppError('RETRY_LATER', { retryAfterSeconds: 1 });
 
-/** As many children as `size`, each started at need and kept; one job at a time for each, the rest in a queue. */
+/** The job a child has, and the next, which it finds there when it is done: a round trip between two costs a tenth of a hash. */
+const JOBS_A_LANE = 2;
+
+/** As many children as `size`, each started at need and kept; the jobs that they do not have yet wait in a queue. */
 function createPool(size: number, start: () => ChildProcess): Pool {
   const queue: Task[] = [];
-  const idle: Lane[] = [];
   const lanes = new Set<Lane>();
   let closed = false;
 
   function openLane(): Lane {
     const lane = createLane(start(), {
-      onFree: () => {
-        idle.push(lane);
-        dispatch();
-      },
-      // A job that ends two children is to blame itself; one is an accident.
-      onGone: (task) => {
+      onFree: dispatch,
+      // A job that ends two children is to blame itself; one is an accident, and the one behind it had no part in it.
+      onGone: ([task, next]) => {
         lanes.delete(lane);
-        const index = idle.indexOf(lane);
-        if (index !== -1) idle.splice(index, 1);
-        if (task !== undefined && (closed || task.attempts >= MAX_ATTEMPTS)) task.reject(busy());
-        else if (task !== undefined) queue.unshift(task);
+        if (next !== undefined) next.attempts -= 1;
+        for (const lost of [next, task]) {
+          if (lost !== undefined && (closed || lost.attempts >= MAX_ATTEMPTS)) lost.reject(busy());
+          else if (lost !== undefined) queue.unshift(lost);
+        }
         dispatch();
       },
     });
@@ -206,30 +205,39 @@ function createPool(size: number, start: () => ChildProcess): Pool {
     return lane;
   }
 
+  function laneForNext(): Lane | undefined {
+    const least = [...lanes].sort((a, b) => a.load() - b.load())[0];
+    if (least?.load() === 0) return least;
+    if (lanes.size < size) return openLane();
+    return least !== undefined && least.load() < JOBS_A_LANE ? least : undefined;
+  }
+
   function dispatch(): void {
-    while (queue.length > 0 && !closed && (idle.length > 0 || lanes.size < size)) {
-      const task = queue.shift() as Task;
+    while (queue.length > 0 && !closed) {
       try {
-        const lane = idle.pop() ?? openLane();
+        const lane = laneForNext();
+        if (lane === undefined) return;
+        const task = queue.shift() as Task;
         task.attempts += 1;
-        task.onStart?.();
         lane.run(task);
       } catch {
         // No memory or no process left for another child.
-        task.reject(busy());
+        queue.shift()?.reject(busy());
       }
     }
   }
 
+  const waiting = () => [...lanes].reduce((sum, lane) => sum + Math.max(0, lane.load() - 1), queue.length);
+
   return {
     run(job, onStart) {
-      if (closed || queue.length >= MAX_QUEUED) return Promise.reject(busy());
+      if (closed || waiting() >= MAX_QUEUED) return Promise.reject(busy());
       return new Promise((resolve, reject) => {
         queue.push({ job, onStart, resolve, reject, attempts: 0 });
         dispatch();
       });
     },
-    waiting: () => queue.length,
+    waiting,
     async close() {
       closed = true;
       for (const task of queue.splice(0)) task.reject(busy());
@@ -239,32 +247,38 @@ function createPool(size: number, start: () => ChildProcess): Pool {
 }
 
 interface Lane {
+  /** Jobs that the child has. */
+  load(): number;
   run(task: Task): void;
   end(): Promise<void>;
 }
 
 interface LaneEvents {
+  /** The child has done a job. */
   readonly onFree: () => void;
-  /** The child is gone, with the job it had. Called once. */
-  readonly onGone: (task: Task | undefined) => void;
+  /** The child is gone, with the jobs it had: what it worked at, and what was to come next. Called once. */
+  readonly onGone: (tasks: readonly Task[]) => void;
 }
 
-/** One child and the job it has. While it has none it does not keep this process alive. */
+/** One child and the jobs it has. While it has none it does not keep this process alive. */
 function createLane(child: ChildProcess, { onFree, onGone }: LaneEvents): Lane {
-  let task: Task | undefined;
+  const tasks: Task[] = [];
   let timer: NodeJS.Timeout | undefined;
   let ended: () => void = () => {};
   const end = new Promise<void>((resolve) => {
     ended = resolve;
   });
 
-  function finish(): Task | undefined {
-    const finished = task;
-    task = undefined;
+  function watchFirst(): void {
     clearTimeout(timer);
+    const [first] = tasks;
+    if (first !== undefined) {
+      first.onStart?.();
+      timer = setTimeout(leave, JOB_TIMEOUT_MS);
+      return;
+    }
     child.unref();
     child.channel?.unref();
-    return finished;
   }
 
   let gone = false;
@@ -273,25 +287,30 @@ function createLane(child: ChildProcess, { onFree, onGone }: LaneEvents): Lane {
     gone = true;
     child.kill('SIGKILL');
     ended();
-    onGone(finish());
+    const lost = tasks.splice(0);
+    watchFirst();
+    onGone(lost);
   }
 
   child.on('exit', leave);
   child.on('error', leave);
-  child.on('message', ({ answer }: { answer: HashAnswer }) => {
-    // What a child said last may come after the news of its end: its job is with another by then.
+  child.on('message', ({ answer }: { answer?: HashAnswer }) => {
+    // What a child said last may come after the news of its end: its jobs are with another by then.
     if (gone) return;
-    finish()?.resolve(answer);
+    const done = tasks.shift();
+    watchFirst();
+    done?.resolve(answer);
     onFree();
   });
 
   return {
-    run(next) {
-      task = next;
+    load: () => tasks.length,
+    run(task) {
+      tasks.push(task);
       child.ref();
       child.channel?.ref();
-      timer = setTimeout(leave, JOB_TIMEOUT_MS);
-      child.send(next.job, (error) => error && leave());
+      if (tasks.length === 1) watchFirst();
+      child.send(task.job, (error) => error && leave());
     },
     end() {
       // Or a process with nothing else to do would end before it has seen its child end.
