@@ -6,6 +6,7 @@ import { closeApp, createApp } from './app.js';
 import type { Config } from './core/config.js';
 import type { App } from './core/context.js';
 import { migrate } from './core/migrations.js';
+import { findPreparedDatabase } from './core/prepared-database.js';
 import { startExpireHolds } from './jobs/expire-holds.js';
 import { startFollowSigningKeys } from './jobs/follow-signing-keys.js';
 import { startLinkAuditEvents } from './jobs/link-audit-events.js';
@@ -42,13 +43,20 @@ function keepFirstCredentials(config: Config, made: Bootstrapped): void {
   });
 }
 
+/** A new data directory gets the database that was made when this was built. */
+async function withPreparedDatabase(config: Config): Promise<Config> {
+  if (config.database.kind !== 'pglite') return config;
+  const loadFrom = await findPreparedDatabase();
+  return loadFrom ? { ...config, database: { ...config.database, loadFrom } } : config;
+}
+
 /**
  * A whole server: database migrated, first accounts made, keys loaded, jobs running, port open.
  *
  * @param onFirstCredentials told what was just generated, before anything else can fail: nobody can ask for it again
  */
 export async function serve(config: Config, onFirstCredentials: (made: Bootstrapped) => void): Promise<Running> {
-  const app = await createApp(config);
+  const app = await createApp(await withPreparedDatabase(config));
   try {
     await migrate(app.database, { log: app.log });
     const made = await bootstrap(app);

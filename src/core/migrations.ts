@@ -209,7 +209,8 @@ interface Journal {
   entries: { idx: number; tag: string }[];
 }
 
-async function readMigrations(directory = findMigrationsDirectory()): Promise<Migration[]> {
+/** The files, oldest first. @throws DatabaseRefusal when they do not fit their journal. */
+export async function readMigrations(directory = findMigrationsDirectory()): Promise<Migration[]> {
   const { entries } = JSON.parse(await readFile(join(directory, 'meta', '_journal.json'), 'utf8')) as Journal;
   const files = new Set(await readdir(directory));
   const migrations: Migration[] = [];
