@@ -12,6 +12,17 @@ import { commandsOf, settingsOf } from './shell.js';
 const root = resolve(import.meta.dirname, '../..');
 const named = (blocks: Block[]) => blocks.map((block) => [placeOf(block), block] as const);
 
+function faultsOf({ tag, text }: Block): string[] {
+  if (tag === 'yaml')
+    return parseAllDocuments(text).flatMap((document) => document.errors.map(({ message }) => message));
+  try {
+    JSON.parse(text);
+    return [];
+  } catch (error) {
+    return [String(error)];
+  }
+}
+
 /** What is checked here or in the files beside, and what is not for a machine. */
 const TAGS: Record<string, string> = {
   sh: 'commands.postgres.test.ts',
@@ -32,12 +43,11 @@ describe('every block of the docs', () => {
     expect(strangers.map((block) => `${placeOf(block)}: "${block.tag}"`)).toEqual([]);
   });
 
-  it.each(named(withTag('json')))('%s is JSON', (_, block) => {
-    expect(() => JSON.parse(block.text)).not.toThrow();
-  });
-
-  it.each(named(withTag('yaml')))('%s is YAML', (_, block) => {
-    for (const document of parseAllDocuments(block.text)) expect('errors' in document && document.errors).toEqual([]);
+  it('of JSON or YAML can be read', () => {
+    const wrong = withTag('json', 'yaml').flatMap((block) =>
+      faultsOf(block).map((fault) => `${placeOf(block)}: ${fault}`),
+    );
+    expect(wrong).toEqual([]);
   });
 
   it('of GraphQL fits the schema', () => {

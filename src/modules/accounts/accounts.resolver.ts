@@ -55,7 +55,7 @@ export class AccountsResolver {
     return { ok: true };
   }
 
-  @Mutation(() => UserPayload)
+  @Mutation(() => UserPayload, { description: 'Changes what you say of yourself; what is left out stays as it is.' })
   async updateProfile(
     @Ctx() { app, viewer, actor }: Context,
     @Arg('input', () => UpdateProfileInput) changes: UpdateProfileInput,

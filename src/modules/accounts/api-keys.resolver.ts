@@ -17,7 +17,9 @@ import {
 
 @Resolver(() => User)
 export class ApiKeysResolver {
-  @Mutation(() => ApiKeyPayload)
+  @Mutation(() => ApiKeyPayload, {
+    description: 'A key of your own for scripts, which only reads. Its text is shown this once.',
+  })
   async createApiKey(
     @Ctx() { app, viewer, actor }: Context,
     @Arg('input', () => CreateApiKeyInput) { name, scopes, expiresInDays, ipAllowList }: CreateApiKeyInput,

@@ -139,7 +139,12 @@ async function tellOwner(app: App, options: { emailKey: string; actor: Actor }):
   });
 }
 
-/** Proves the mailbox. Never signs anyone in: whoever opened the letter is not thereby the account's owner. */
+/**
+ * Proves the mailbox. Never signs anyone in: whoever opened the letter is not thereby the account's owner.
+ *
+ * @throws TOKEN_INVALID for one that is not ours, was used, or went to an earlier address; TOKEN_EXPIRED;
+ *   ACCOUNT_SUSPENDED
+ */
 export async function verifyEmail(app: App, options: { token: string; actor: Actor }): Promise<UserRow> {
   return transact(app, async (app) => {
     const { owner, email } = await consumeEmailToken(app, { token: options.token, purpose: 'VERIFY_EMAIL' });

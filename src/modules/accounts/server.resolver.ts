@@ -15,7 +15,7 @@ export class ServerResolver {
     return { name: 'Credence', version: packageVersion(), features: { ...features, playground: graphql.playground } };
   }
 
-  @Query(() => PasswordPolicy)
+  @Query(() => PasswordPolicy, { description: 'What a password has to be, to say so before it is sent.' })
   passwordPolicy(@Ctx() { app }: Context): PasswordPolicy {
     return passwordPolicy(app.config.passwords);
   }

@@ -41,7 +41,7 @@ export async function startCheckout(app: App, options: CheckoutWanted): Promise<
   return openCheckout(app, { ...options, operation: 'startCheckout' });
 }
 
-/** The same on behalf of a person. @throws as `startCheckout` */
+/** The same on behalf of a person. @throws as `startCheckout`; EMAIL_NOT_VERIFIED */
 export async function createCheckoutSession(app: App, options: CheckoutWanted): Promise<Checkout> {
   return openCheckout(app, { ...options, operation: 'createCheckoutSession' });
 }

@@ -1,0 +1,32 @@
+import type { ErrorCode } from '../../../src/core/errors.js';
+
+/** What whoever calls can do about it. */
+export const ADVICE: Readonly<Record<ErrorCode, string>> = {
+  BAD_USER_INPUT: 'Mend the input: `fields` says what is wrong where.',
+  GRAPHQL_VALIDATION_FAILED: 'Mend the document: it does not fit the schema, or asks for too much.',
+  GRAPHQL_PARSE_FAILED: 'Mend the document.',
+  UNAUTHENTICATED: 'Sign in; the session may have been ended.',
+  INVALID_CREDENTIALS: 'Ask for the credentials again. It never says which part was wrong.',
+  TOKEN_EXPIRED: 'Call `refreshToken`, and sign in if that is refused, too. For a link: ask for a new letter.',
+  TOKEN_INVALID: 'Sign in. For a link: it was used, or was never ours.',
+  FORBIDDEN: 'Nothing: another level, scope or permission is needed. `reason` may say which.',
+  EMAIL_NOT_VERIFIED: 'Ask the person to open the letter; `resendVerificationEmail` sends it again.',
+  REAUTHENTICATION_REQUIRED: 'Ask for the password, call `reauthenticate`, and call again.',
+  ACCOUNT_SUSPENDED: 'Tell the person to turn to support.',
+  IP_NOT_ALLOWED: 'Come from an address that the network rules allow.',
+  NOT_FOUND: 'Look the id up again. What is not yours is not there, either.',
+  USER_ALREADY_EXISTS: 'Choose another name, or sign in.',
+  IDEMPOTENCY_CONFLICT: 'Use a new key for a new act: this one was used with other input.',
+  CONFLICT: 'Read the present state; `reason` or `status` may name it.',
+  WEAK_PASSWORD: 'Ask for another password: `fields` says why.',
+  INSUFFICIENT_CREDITS: 'Let the person buy credits; `available` says what is there.',
+  PAYMENT_FAILED: 'Ask for another way to pay; `reason` is Stripe’s.',
+  LIMIT_REACHED: 'Wait until `resetsAt`, or give something up.',
+  RATE_LIMITED: 'Wait `retryAfterSeconds`.',
+  RETRY_LATER: 'Try again after `retryAfterSeconds`.',
+  DATABASE_UNAVAILABLE: 'Try again after `retryAfterSeconds`; with an idempotency key nothing happens twice.',
+  BILLING_NOT_CONFIGURED: 'Nothing is sold here: hide what leads to it (`serviceInfo { features { billing } }`).',
+  UPSTREAM_FAILED: 'Try again; the log says what the other side answered.',
+  GOOGLE_NOT_CONFIGURED: 'Hide the button (`serviceInfo { features { google } }`).',
+  INTERNAL_SERVER_ERROR: 'Tell the operator the `requestId`.',
+};
