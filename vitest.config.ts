@@ -11,9 +11,9 @@ export default defineConfig({
   },
   test: {
     include: ['tests/**/*.test.ts'],
-    // Pictures of letters are the same beside every database; what only a server can show (connections that die, many
+    // Pictures of letters and the single-page app are the same beside every database; what only a server can show (connections that die, many
     // at once, many processes) wants one.
-    exclude: process.env.TEST_DATABASE_URL ? ['tests/browser/letters.test.ts'] : ['tests/**/*.postgres.test.ts'],
+    exclude: process.env.TEST_DATABASE_URL ? ['tests/browser/{letters,spa}.test.ts'] : ['tests/**/*.postgres.test.ts'],
     environment: 'node',
     pool: 'forks',
     // Each worker may hold an embedded PostgreSQL, which takes up to half a gigabyte.
