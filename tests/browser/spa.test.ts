@@ -19,6 +19,11 @@ const USES = [
   [80, 'Transcript of an interview'],
   [10, 'Chat: names for a boat'],
 ] as const;
+const DEVICES = [
+  'Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1',
+  'Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:144.0) Gecko/20100101 Firefox/144.0',
+];
+
 describe.skipIf(!chromiumPath)('examples/spa in Chromium', () => {
   let spa: Spa;
   let browser: Browser;
@@ -38,7 +43,7 @@ describe.skipIf(!chromiumPath)('examples/spa in Chromium', () => {
   });
 
   async function newDevice(): Promise<BrowserContext> {
-    const device = await browser.newContext({ viewport: { width: 900, height: 900 } });
+    const device = await browser.newContext({ viewport: { width: 760, height: 900 } });
     device.on('console', (message) => {
       // The browser writes down every refusal. Wrong passwords and tokens that have run out are refused.
       const isRefusal = /^Failed to load resource: .* status of 4\d\d/.test(message.text());
@@ -71,11 +76,19 @@ describe.skipIf(!chromiumPath)('examples/spa in Chromium', () => {
     await click('Sign in', where);
   }
 
-  async function signedIn(where = page): Promise<Person> {
-    const person = await spa.harness.person();
+  async function signedIn(where = page, username?: string): Promise<Person> {
+    const person = await spa.harness.person({ ...(username && { username }) });
     await signIn(person, where);
     await heading(`Hello, ${person.username}`, where);
     return person;
+  }
+
+  /** From a device of which nothing is seen here. */
+  async function login(identifier: string, userAgent: string): Promise<void> {
+    const mutation = 'mutation($input: LoginInput!) { login(input: $input) { __typename } }';
+    const variables = { input: { identifier, password: PASSWORD } };
+    const { errors } = await spa.harness.graphql(mutation, { variables, headers: { 'user-agent': userAgent } });
+    expect(errors).toBeUndefined();
   }
 
   async function openLetter(to: string, path: string): Promise<void> {
@@ -89,13 +102,14 @@ describe.skipIf(!chromiumPath)('examples/spa in Chromium', () => {
   const asks = (operation: string) => (request: Request) => request.postDataJSON()?.operationName === operation;
 
   /** For docs/images, with SPA_PICTURES=docs/images. */
-  async function picture(name: string, where = page): Promise<void> {
+  async function picture(name: string, height: number): Promise<void> {
     const place = process.env.SPA_PICTURES;
-    if (place) await where.screenshot({ path: `${place}/spa-${name}.png` });
+    const clip = { x: 0, y: 0, width: page.viewportSize()?.width ?? 0, height };
+    if (place) await page.screenshot({ path: `${place}/spa-${name}.png`, clip });
   }
 
   test('a newcomer signs up, opens the letter’s link, and has an account', async () => {
-    const username = uniqueName('ada');
+    const username = 'grace';
     const email = `${username}@example.com`;
     await page.goto(spa.url);
     await page.getByRole('link', { name: 'Sign up' }).click();
@@ -108,6 +122,7 @@ describe.skipIf(!chromiumPath)('examples/spa in Chromium', () => {
     const field = page.getByLabel('Password', { exact: true });
     expect(await field.getAttribute('aria-invalid')).toBe('true');
     expect(await page.evaluate('document.activeElement.name')).toBe('password');
+    await picture('sign-up', 710);
     await fill('Password', PASSWORD);
     await click('Create account');
     await heading('Look into your mailbox');
@@ -303,8 +318,8 @@ describe.skipIf(!chromiumPath)('examples/spa in Chromium', () => {
     expect(await section('Profile').getByLabel('Time zone').inputValue()).toBe('Europe/London');
   });
 
-  test('credits are shown with their history, page by page', async () => {
-    const { id, username } = await signedIn();
+  test('credits and sessions are shown, page by page, on a phone as on a wide screen', async () => {
+    const { id, username } = await signedIn(page, 'ada');
     const { key: serviceKey } = await spa.harness.service(['credits:grant', 'credits:use']);
     const move = (field: string, input: object) =>
       spa.harness.graphql(
@@ -313,21 +328,26 @@ describe.skipIf(!chromiumPath)('examples/spa in Chromium', () => {
       );
     await move('addCredits', { amount: WELCOME, description: 'Welcome' });
     for (const [amount, description] of USES) await move('useCredits', { amount, description });
+    for (const device of DEVICES) await login(username, device);
     await page.reload();
     await heading(`Hello, ${username}`);
     const credits = section('Credits');
     await credits.getByText('1,327').first().waitFor();
     expect(await credits.getByRole('row').count()).toBe(7);
-    await picture('account');
+    await picture('account', 710);
     await credits.getByRole('button', { name: 'Show older' }).click();
     await credits.getByText('Welcome').waitFor();
     expect(await credits.getByRole('row').count()).toBe(8);
     expect(await credits.getByRole('button').count()).toBe(0);
 
     await page.emulateMedia({ colorScheme: 'dark' });
-    await page.setViewportSize({ width: 360, height: 720 });
+    await page.setViewportSize({ width: 360, height: 710 });
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
-    await picture('phone');
+    const sessions = section('Where you are signed in');
+    await sessions.getByText('Safari on iOS').waitFor();
+    await sessions.getByText('Firefox on Windows').waitFor();
+    await sessions.getByRole('button', { name: 'End all others' }).scrollIntoViewIfNeeded();
+    await picture('phone', 710);
   });
 
   test('a second step at sign-in is set up after proving the password, and is asked for from then on', async () => {

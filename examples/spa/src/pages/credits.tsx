@@ -29,7 +29,6 @@ function History() {
       <caption>History</caption>
       <thead>
         <tr>
-          <th scope="col">When</th>
           <th scope="col">What</th>
           <th scope="col" className="number">
             Credits
@@ -69,7 +68,7 @@ function HistoryPage({ after, isLast, more }: HistoryPageProps) {
       ))}
       {isBare && (
         <tr>
-          <td colSpan={4}>
+          <td colSpan={3}>
             <Loaded query={query}>
               {() =>
                 isLast && hasNextPage && endCursor ? (
@@ -107,9 +106,11 @@ function Movement({ movement }: { movement: Row }) {
   return (
     <tr>
       <td>
-        <Time at={movement.createdAt} />
+        {movement.description ?? KINDS[movement.kind]}
+        <div className="hint">
+          <Time at={movement.createdAt} />
+        </div>
       </td>
-      <td>{movement.description ?? KINDS[movement.kind]}</td>
       <td className={movement.amount < 0 ? 'number' : 'number gain'}>
         {movement.amount > 0 && '+'}
         {formatNumber(movement.amount)}
