@@ -319,7 +319,8 @@ describe.skipIf(!chromiumPath)('examples/spa in Chromium', () => {
   });
 
   test('credits and sessions are shown, page by page, on a phone as on a wide screen', async () => {
-    const { id, username } = await signedIn(page, 'ada');
+    const { id, username, token } = await signedIn(page, 'ada');
+    await spa.harness.graphql('mutation { logout { ok } }', { token });
     const { key: serviceKey } = await spa.harness.service(['credits:grant', 'credits:use']);
     const move = (field: string, input: object) =>
       spa.harness.graphql(

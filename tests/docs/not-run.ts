@@ -10,6 +10,10 @@ export const NOT_RUN: readonly { readonly starts: string; readonly because: stri
     starts: 'npm run demo',
     because: 'builds into dist/, which other tests use at the same time; CI of the demo itself',
   },
+  {
+    starts: 'npm run spa',
+    because: 'serves until it is stopped; tests/browser/spa.test.ts builds and drives that app',
+  },
   { starts: 'npm run bench', because: 'takes minutes and a quiet machine' },
 ];
 
