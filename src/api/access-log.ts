@@ -20,6 +20,7 @@ export function logAccess(app: App, request: FastifyRequest, reply: FastifyReply
   app.log.info(
     {
       requestId: request.id,
+      ...(request.span?.traceId && { traceId: request.span.traceId }),
       status: reply.statusCode,
       durationMs: Math.round(reply.elapsedTime * 10) / 10,
       ...(viewer && { actorKind: viewer }),

@@ -97,9 +97,13 @@ export async function mountGraphql(
     const { document, isValid, kind } = documents.require(operation, { isService, introspection });
     request.operationKind = kind;
     request.asked.field = rootFields(document, operation.operationName);
-    if (isValid && isPlainRequest(request)) return runDirectly({ ...operation, document }, context, reply);
-    request.context = context;
-    return throughApollo.call(this, request, reply);
+    const isDirect = isValid && isPlainRequest(request);
+    if (!isDirect) request.context = context;
+    const run = () =>
+      isDirect ? runDirectly({ ...operation, document }, context, reply) : throughApollo.call(this, request, reply);
+    if (app.tracing === undefined) return run();
+    const attributes = { 'graphql.operation.type': kind, 'credence.fields': request.asked.field };
+    return app.tracing.span(`graphql ${kind}`, { attributes }, async () => run());
   }
 
   server.decorateRequest('context', undefined);

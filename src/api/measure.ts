@@ -22,12 +22,16 @@ export function measureRootFields(schema: GraphQLSchema): GraphQLSchema {
   return schema;
 }
 
+const NOTHING_MORE = {};
+
 function measured(resolve: GraphQLFieldResolver<unknown, Context>, label: string): typeof resolve {
   const countSignIn = signInCounter(label);
   return (parent, args, context, info) => {
-    const { metrics } = context.app;
+    const { metrics, tracing } = context.app;
     const startedAt = performance.now();
-    const result = resolve(parent, args, context, info);
+    const result = tracing
+      ? tracing.span(label, NOTHING_MORE, async () => resolve(parent, args, context, info))
+      : resolve(parent, args, context, info);
     const ended = (outcome: unknown) => {
       metrics.fieldSeconds.add(label, (performance.now() - startedAt) / 1_000);
       if (outcome instanceof Error) metrics.fieldErrors.add(label);

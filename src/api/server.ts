@@ -25,6 +25,7 @@ import { formatError, retryAfterOf } from './errors.js';
 import { mountGraphql } from './graphql.js';
 import { addCommonHeaders, addCors } from './headers.js';
 import { createSchema } from './schema.js';
+import { traceRequests } from './tracing.js';
 
 const BODY_LIMIT = 1_000_000;
 const REQUEST_ID = /^[A-Za-z0-9._-]{8,64}$/;
@@ -125,6 +126,7 @@ export async function createServer(app: App): Promise<Server> {
     routerOptions: { maxParamLength: 200 },
   });
   server.removeContentTypeParser('text/plain');
+  traceRequests(server, app);
   addCommonHooks(server, app);
   // Cookies are read where they are wanted (context), which is next to never.
   await server.register(cookie, { hook: false });

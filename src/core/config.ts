@@ -89,6 +89,19 @@ export interface Config {
     syslogUrl: string | undefined;
   };
   metricsToken: string | undefined;
+  /** undefined: nothing is traced. */
+  tracing:
+    | {
+        /** Where spans are posted. */
+        url: string;
+        headers: Record<string, string>;
+        serviceName: string;
+        /** Share of requests that are recorded, 0 to 1. */
+        ratio: number;
+        /** Whether a trusted caller's decision counts. */
+        followsParent: boolean;
+      }
+    | undefined;
 }
 
 export interface AwsCredentials {
@@ -248,6 +261,17 @@ export const SETTINGS = {
   METRICS_TOKEN: {
     meaning: 'Bearer token for /metrics and the details of /health; without it only this machine may read them.',
   },
+  OTEL_EXPORTER_OTLP_ENDPOINT: {
+    meaning: 'http://host:4318 of an OpenTelemetry collector that takes OTLP over HTTP. Without it nothing is traced.',
+  },
+  OTEL_EXPORTER_OTLP_HEADERS: { meaning: 'Headers for the collector: name=value, separated by commas.' },
+  OTEL_SERVICE_NAME: { default: 'credence', meaning: 'What this server is called in traces.' },
+  OTEL_TRACES_SAMPLER: {
+    default: 'parentbased_always_on',
+    meaning:
+      'Which requests are traced: always_on, always_off, traceidratio, or parentbased_ before one of them, which lets proxies of TRUST_PROXY decide.',
+  },
+  OTEL_TRACES_SAMPLER_ARG: { default: '1', meaning: 'Share of requests that traceidratio takes, 0 to 1.' },
 } as const satisfies Record<string, Setting>;
 
 type Name = keyof typeof SETTINGS;
@@ -478,6 +502,37 @@ function storageOf(reader: Reader, dataDir: string): Config['storage'] {
   return { kind, bucket, region: region ?? '', endpoint, credentials };
 }
 
+const SAMPLERS = ['always_on', 'always_off', 'traceidratio'] as const;
+
+/** The standard's own settings (OpenTelemetry, environment variables), as far as they go here. */
+function tracing(reader: Reader): Config['tracing'] {
+  const endpoint = reader.url('OTEL_EXPORTER_OTLP_ENDPOINT', ['http:', 'https:']);
+  const names = [...SAMPLERS, ...SAMPLERS.map((name) => `parentbased_${name}` as const)];
+  const sampler = reader.oneOf('OTEL_TRACES_SAMPLER', names, undefined);
+  const share = Number(reader.text('OTEL_TRACES_SAMPLER_ARG'));
+  if (!(share >= 0 && share <= 1)) reader.complaints.push('OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1.');
+  const headers = reader.list('OTEL_EXPORTER_OTLP_HEADERS').map((pair) => /^([\w-]+)=(.+)$/.exec(pair));
+  if (headers.includes(null)) reader.complaints.push('OTEL_EXPORTER_OTLP_HEADERS must be name=value, name=value ….');
+  if (endpoint === undefined) return undefined;
+  const ratios = { always_on: 1, always_off: 0, traceidratio: share };
+  return {
+    url: `${endpoint}/v1/traces`,
+    headers: Object.fromEntries(headers.map((match) => [match?.[1] ?? '', safelyDecoded(match?.[2] ?? '')])),
+    serviceName: reader.text('OTEL_SERVICE_NAME') ?? '',
+    ratio: ratios[sampler.replace('parentbased_', '') as (typeof SAMPLERS)[number]],
+    followsParent: sampler.startsWith('parentbased_'),
+  };
+}
+
+/** Values may be percent-encoded, as in W3C Baggage. */
+function safelyDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 function checkProduction(reader: Reader, config: Config): void {
   if (config.environment !== 'production') return;
   if (!config.encryptionKey)
@@ -562,6 +617,7 @@ export function buildConfig(values: Environment): Config {
       syslogUrl: receiverUrl(reader, 'SYSLOG_URL', ['udp:', 'tcp:']),
     },
     metricsToken: reader.text('METRICS_TOKEN'),
+    tracing: tracing(reader),
   };
   if (config.encryptionKey && !parseEncryptionKey(config.encryptionKey))
     reader.complaints.push('ENCRYPTION_KEY must be 32 random bytes, as base64 or hex.');

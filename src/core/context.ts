@@ -14,6 +14,7 @@ import type { Payments } from './payments.js';
 import type { RefreshTokens, Secrets } from './secrets.js';
 import type { Storage } from './storage.js';
 import type { Tokens } from './tokens.js';
+import type { Tracing } from './tracing.js';
 import type { Vitals } from './vitals.js';
 
 /** What one process owns. Built once by `createApp`; tests override single parts. */
@@ -42,6 +43,8 @@ export interface App {
   readonly eventBuses: ReadonlyMap<BusName, Bus>;
   readonly limiter: Limiter;
   readonly metrics: Metrics;
+  /** Undefined unless a collector is set. */
+  readonly tracing: Tracing | undefined;
   readonly vitals: Vitals;
   /** The only clock. */
   readonly now: () => Date;

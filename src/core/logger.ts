@@ -20,6 +20,7 @@ const FIELDS = new Map<string, RegExp | 'number' | 'flag'>([
   // one request
   ['requestId', ID],
   ['reqId', ID],
+  ['traceId', /^[0-9a-f]{32}$/],
   ['method', NAME],
   ['route', WORD], // the pattern (`/graphql`), never the URL: its query string may hold a token
   ['status', 'number'],
@@ -77,6 +78,8 @@ export interface LoggerOptions {
   destination?: { write(line: string): void };
   /** Where lines go besides, always as JSON. */
   sinks?: readonly { write(line: string): void }[];
+  /** The trace that a line belongs to. */
+  traceId?: (() => string | undefined) | undefined;
 }
 
 /**
@@ -85,11 +88,13 @@ export interface LoggerOptions {
  * Logging never throws because of what it is given, and no value can start a line of its own.
  */
 export function createLogger(config: Pick<Config['log'], 'level' | 'pretty'>, options: LoggerOptions = {}): Logger {
+  const { traceId } = options;
   const out = options.destination ?? pino.destination({ dest: 1, sync: true });
   const log = pino(
     {
       level: config.level,
       base: null,
+      ...(traceId && { mixin: () => traceField(traceId()) }),
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       // pino's own serialiser copies every property of an error; `fieldsOf` has described it already.
@@ -112,6 +117,8 @@ export function createLogger(config: Pick<Config['log'], 'level' | 'pretty'>, op
     },
   });
 }
+
+const traceField = (traceId: string | undefined) => (traceId === undefined ? {} : { traceId });
 
 function withSinks(
   first: { write(line: string): unknown },

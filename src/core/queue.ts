@@ -110,7 +110,7 @@ async function work(
     const seconds = () => (performance.now() - startedAt) / 1_000;
     let answer: unknown;
     try {
-      answer = await job.run(app);
+      answer = await traced(app, job);
     } catch (error) {
       app.metrics.jobs.add('failed');
       app.metrics.jobSeconds.add(label, seconds());
@@ -123,6 +123,13 @@ async function work(
     app.log.debug({ job: label, durationMs: Math.round(1_000 * seconds()) }, 'a job is done');
     return verdictOf(answer);
   });
+}
+
+function traced(app: App, job: Job): Promise<unknown> {
+  if (app.tracing === undefined) return job.run(app);
+  return app.tracing.span(`job ${job.name}`, { root: true, attributes: { 'credence.job': job.name } }, () =>
+    job.run(app),
+  );
 }
 
 /** What is kept of a check's answer: whether all was well, and no more. */

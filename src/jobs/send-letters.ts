@@ -84,6 +84,17 @@ export async function sendDueLetters(app: App): Promise<number> {
 
 /** No transaction is open while the mail server is waited for. Log lines carry ids and codes, never addresses or bodies. */
 async function sendLetter(app: App, row: OutboxEmailRow): Promise<void> {
+  if (app.tracing === undefined) return handOver(app, row);
+  const attributes = {
+    'credence.letter.kind': row.kind,
+    'credence.attempt': row.attempts,
+    // Of the request that caused it, which has a trace of its own.
+    'credence.request.id': row.requestId ?? undefined,
+  };
+  return app.tracing.span('letter', { root: true, attributes }, () => handOver(app, row));
+}
+
+async function handOver(app: App, row: OutboxEmailRow): Promise<void> {
   const about = { letterId: row.id, kind: row.kind, attempt: row.attempts };
   try {
     await app.mailer.send(openLetter(app, row));

@@ -169,6 +169,32 @@ describe('the configuration', () => {
     });
   });
 
+  it('takes OpenTelemetry’s own settings, and traces nothing without a collector', () => {
+    expect(buildConfig({ OTEL_TRACES_SAMPLER: 'always_on' }).tracing).toBeUndefined();
+    expect(
+      buildConfig({
+        OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318/',
+        OTEL_EXPORTER_OTLP_HEADERS: 'x-tenant=a%20b, authorization=Basic x=',
+        OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
+        OTEL_TRACES_SAMPLER_ARG: '0.05',
+      }).tracing,
+    ).toEqual({
+      url: 'http://collector:4318/v1/traces',
+      headers: { 'x-tenant': 'a b', authorization: 'Basic x=' },
+      serviceName: 'credence',
+      ratio: 0.05,
+      followsParent: true,
+    });
+    const text = complaintsOf({
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'grpc://collector',
+      OTEL_EXPORTER_OTLP_HEADERS: 'hunter2',
+      OTEL_TRACES_SAMPLER: 'sometimes',
+      OTEL_TRACES_SAMPLER_ARG: '1.5',
+    });
+    for (const name of ['ENDPOINT', 'HEADERS', 'SAMPLER must', 'SAMPLER_ARG']) expect(text).toContain(name);
+    expect(text).not.toContain('hunter2');
+  });
+
   it('explains every setting in a sentence', () => {
     for (const [name, setting] of Object.entries(SETTINGS)) expect(setting.meaning, name).toMatch(/[.)]$/);
   });
