@@ -54,7 +54,7 @@ export async function openApp(config: Config): Promise<App> {
 }
 
 /** A wrong DATA_DIR must not leave an empty database and a key of its own behind. */
-function requireExisting({ database }: Config): void {
+export function requireExisting({ database }: Config): void {
   if (database.kind !== 'pglite' || database.directory === undefined || existsSync(database.directory)) return;
   throw new DatabaseRefusal(
     `There is no database in ${database.directory} yet. Is DATA_DIR right? "credence serve" and "credence migrate up" make one.`,

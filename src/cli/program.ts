@@ -1,6 +1,6 @@
 // The whole command line on one page: names, options, help. What a command does stands in the file of its name, which
 // is loaded when it is called: `--help` and `--version` must not wait for a database driver.
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { packageVersion } from '../core/package-info.js';
 import { EXIT, run } from './run.js';
 
@@ -28,6 +28,8 @@ export function createProgram(): Command {
   addMigrate(program);
   addAccounts(program);
   addProofs(program);
+  addImport(program);
+  addBackups(program);
   return program;
 }
 
@@ -132,6 +134,43 @@ function addProofs(program: Command): void {
     does: 'add up all books anew; ends with 1 and names each broken account (the first 1,000) when one is wrong',
     example: 'credence ledger verify',
   }).action(run(async () => (await import('./ledger-verify.js')).ledgerVerify));
+}
+
+function addImport(program: Command): void {
+  const users = group(program, 'users', 'the people with accounts');
+  add(users, 'import <file>', {
+    does:
+      'take in people from CSV (with a header) or JSON lines: username, email, emailVerified, passwordHash (Argon2id or ' +
+      'bcrypt), displayName, locale, timeZone, createdAt, credits. A run that was stopped goes on when it is started ' +
+      'again; ends with 1 when a line was rejected',
+    example: 'credence users import people.csv --dry-run',
+  })
+    .addOption(new Option('--format <format>', 'when the ending of the name does not say it').choices(['csv', 'jsonl']))
+    .addOption(
+      new Option('--on-conflict <what>', 'when somebody with the address is there: leave the line, or stop')
+        .choices(['skip', 'fail'])
+        .default('skip'),
+    )
+    .option('--dry-run', 'do it all and take it back')
+    .option('--restart', 'begin at the head of the file, whatever came in before')
+    .option('--report <file>', 'where rejected lines are listed; <file>.rejected.csv when not given')
+    .action(run(async () => (await import('./users-import.js')).usersImport));
+}
+
+function addBackups(program: Command): void {
+  add(program, 'backup <file>', {
+    does: 'write database, encryption key and files into one file that holds secrets; PostgreSQL by pg_dump',
+    example: 'credence backup credence-2026-01-31.backup',
+  })
+    .option('--without-keys', 'leave the encryption key out; keep it somewhere else')
+    .option('--without-files', 'leave avatars and exports out')
+    .action(run(async () => (await import('./backup.js')).backup));
+  add(program, 'restore <file>', {
+    does: 'put a backup in the place of an empty database, then verify ledger and audit log; ends with 1 when they are not right',
+    example: 'credence restore credence-2026-01-31.backup',
+  })
+    .option('--force', 'replace what is there; stop every server first')
+    .action(run(async () => (await import('./restore.js')).restore));
 }
 
 function parseSteps(text: string): number {

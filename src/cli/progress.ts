@@ -12,6 +12,8 @@ interface ProgressOptions {
   readonly total: number;
   /** What is counted, in the plural. */
   readonly unit: string;
+  /** What was done by an earlier run. */
+  readonly start?: number;
   readonly stream: NodeJS.WriteStream;
 }
 
@@ -23,7 +25,7 @@ export function createProgress(title: string, options: ProgressOptions): Progres
   return options.stream.isTTY ? createBar(title, options) : createLines(title, options);
 }
 
-function createBar(title: string, { total, unit, stream }: ProgressOptions): Progress {
+function createBar(title: string, { total, unit, start = 0, stream }: ProgressOptions): Progress {
   const begun = performance.now();
   const bar = new SingleBar(
     {
@@ -37,17 +39,17 @@ function createBar(title: string, { total, unit, stream }: ProgressOptions): Pro
     },
     Presets.shades_classic,
   );
-  bar.start(Math.max(1, total), 0, { rate: 0 });
+  bar.start(Math.max(1, total), start, { rate: 0 });
   return {
     reached(done) {
       if (done > bar.getTotal()) bar.setTotal(done);
-      bar.update(done, { rate: rateOf(done, begun) });
+      bar.update(done, { rate: rateOf(done - start, begun) });
     },
     stop: () => bar.stop(),
   };
 }
 
-function createLines(title: string, { total, unit, stream }: ProgressOptions): Progress {
+function createLines(title: string, { total, unit, start = 0, stream }: ProgressOptions): Progress {
   const begun = performance.now();
   let shownAt = begun;
   return {
@@ -55,7 +57,7 @@ function createLines(title: string, { total, unit, stream }: ProgressOptions): P
       const now = performance.now();
       if (now - shownAt < LINE_EVERY_MS) return;
       shownAt = now;
-      const rate = rateOf(done, begun);
+      const rate = rateOf(done - start, begun);
       const left = rate > 0 && total > done ? `, about ${Math.ceil((total - done) / rate)} s left` : '';
       stream.write(`${title}: ${done} of ${Math.max(done, total)} ${unit}, ${rate}/s${left}\n`);
     },

@@ -3,7 +3,7 @@ import { createProgress, type Progress } from './progress.js';
 /** A command's way to whoever started it, besides its outcome. All of it goes to standard error. */
 export interface Ui {
   note(line: string): void;
-  progress(title: string, options: { total: number; unit: string }): Progress;
+  progress(title: string, options: { total: number; unit: string; start?: number }): Progress;
   /** Throws when somebody has asked to stop; call it where the work can be left and taken up again. */
   checkpoint(place: string): void;
   close(): void;

@@ -301,6 +301,11 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env, file = res
   return values;
 }
 
+/** What a program that we start gets: our own environment, with these besides. */
+export function environmentWith(extra: Record<string, string>): NodeJS.ProcessEnv {
+  return { ...process.env, ...extra };
+}
+
 class Reader {
   readonly complaints: string[] = [];
   constructor(private readonly values: Environment) {}

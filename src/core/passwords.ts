@@ -146,6 +146,11 @@ function parseStored(stored: string): StoredHash | undefined {
   };
 }
 
+/** Whether people whose hash was made elsewhere can sign in with it: its form and its cost, read without computing. */
+export function isAcceptedHash(stored: string): boolean {
+  return parseStored(stored) !== undefined;
+}
+
 /** The child that hashes: this file's neighbour, as TypeScript or as built. It inherits neither environment nor flags. */
 export function startWorker(): ChildProcess {
   const file = import.meta.url.endsWith('.ts') ? './password-worker.ts' : './password-worker.js';

@@ -124,6 +124,7 @@ export type AuditAction =
   | 'webhook_endpoint.secret_rotated'
   | 'webhook_delivery.redelivered'
   | 'user.created'
+  | 'user.imported'
   | 'user.updated';
 
 export interface AuditEntry {

@@ -1,12 +1,12 @@
 // Invariants: at most one live token per account and purpose (for undo links: per account and address); a token is
 // used once, by one conditional write; the database holds only hashes.
-import { and, eq, gt, gte, isNull, ne, type SQL, sql } from 'drizzle-orm';
+import { and, eq, gt, gte, inArray, isNull, ne, type SQL, sql } from 'drizzle-orm';
 import type { AnyPgColumn } from 'drizzle-orm/pg-core';
 import { newId } from '../../core/columns.js';
 import type { App } from '../../core/context.js';
 import { AppError } from '../../core/errors.js';
 import { isKeyShaped, type KeyKind, makeKey, sha256 } from '../../core/secrets.js';
-import { type EmailTokenPurpose, emailTokens } from './auth.table.js';
+import { type EmailTokenPurpose, emailTokens, users } from './auth.table.js';
 import { type Owner, ownerColumn, ownerOfRow, toOwnerColumns } from './owner.js';
 
 const MINUTE = 60_000;
@@ -154,4 +154,15 @@ export async function isKeptForUndo(app: App, arrival: Arrival): Promise<boolean
 /** The same as part of a statement. */
 export function addressIsKept(app: App, { emailKey, userId }: Arrival): SQL<boolean> {
   return sql`is_address_kept(${emailKey}::text, ${userId}::uuid, ${app.now().toISOString()}::timestamptz)`;
+}
+
+/** Those of these people, just written, whose address is kept for somebody else. */
+export async function keptAmong(app: App, userIds: readonly string[]): Promise<string[]> {
+  if (userIds.length === 0) return [];
+  const isKept = sql`is_address_kept(${users.emailKey}, ${users.id}, ${app.now().toISOString()}::timestamptz)`;
+  const rows = await app.db
+    .select({ id: users.id })
+    .from(users)
+    .where(and(inArray(users.id, [...userIds]), isKept));
+  return rows.map(({ id }) => id);
 }

@@ -86,6 +86,24 @@ export async function moveCredits(app: App, movement: Movement): Promise<Moved> 
   return toMoved(item, verdict);
 }
 
+/**
+ * The same for many, in one statement and within the caller's transaction, for callers who know that none can be
+ * refused: the first refusal is thrown, and takes the transaction with it. Events and idempotency are as ever.
+ */
+export async function moveCreditsTogether(app: App, movements: readonly Movement[]): Promise<void> {
+  if (!isInTransaction(app)) throw new Error('Many movements are made in the transaction of what causes them');
+  if (movements.length === 0) return;
+  const now = app.now();
+  const items = movements.map((movement) => toItem(movement, now));
+  const verdicts = await applyOn(app.db, { items, now, patience: null, told: toldOf(app) });
+  for (const [place, movement] of movements.entries()) {
+    const verdict = verdicts[place];
+    if (verdict === undefined) throw new Error('The ledger gave no verdict.');
+    if (verdict.code !== null) throw refusalOf(verdict.code, verdict.answer);
+    app.metrics.creditMovements.add(outcomeOf(movement, verdict));
+  }
+}
+
 function outcomeOf(movement: Movement, verdict: Verdict) {
   if (verdict.code !== null) return 'REFUSED';
   if (verdict.replayed) return 'REPLAYED';
