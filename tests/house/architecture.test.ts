@@ -11,6 +11,8 @@ const PLACES: Record<string, string[]> = {
   jobs: ['jobs', 'modules', 'core'],
   modules: ['modules', 'core'],
   core: ['core'],
+  // what other services import: of ours it knows nothing but itself
+  client: ['client'],
 };
 
 /** Which module may use which. Foreign keys between tables are free of this; `admin` may use any. */
@@ -74,7 +76,7 @@ const CONFINED: Record<string, RegExp> = {
     /\.(table|service)\.ts$|^src\/core\/(database[a-z-]*|postgres-[a-z]+|columns|context|nested-pages|one-statement|pages|migrations)\.ts$/,
   postgres: /^src\/core\/(database|postgres)-[a-z]+\.ts$/,
   '@electric-sql/pglite': /^src\/core\/database[a-z-]*\.ts$/,
-  jose: /^src\/core\/tokens\.ts$/,
+  jose: /^src\/core\/tokens\.ts$|^src\/client\/(key-set|local-verification)\.ts$/,
   '@node-rs/argon2': /^src\/core\/password[a-z-]*\.ts$/,
   '@node-rs/bcrypt': /^src\/core\/password[a-z-]*\.ts$/,
   '@scure/bip39': /^src\/core\/recovery-phrase\.ts$/,
@@ -170,6 +172,14 @@ describe('who imports whom', () => {
       // the values of an enum of ours, for a check in the table
       'src/modules/payments/payments.table.ts: values.map',
     ]);
+  });
+
+  it('keeps the client to Node and jose: whoever installs it for a service needs nothing of the server', () => {
+    const loaded = imports.filter(({ from, typeOnly }) => placeOf(from) === 'client' && !typeOnly);
+    const foreign = loaded.map(({ to }) => to);
+    expect(foreign.length).toBeGreaterThan(20);
+    const strangers = foreign.filter((to) => !to.startsWith('src/client/') && !to.startsWith('node:') && to !== 'jose');
+    expect(strangers).toEqual([]);
   });
 
   it('has no default exports, barrels, or catch-all names', () => {
