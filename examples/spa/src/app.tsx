@@ -62,7 +62,7 @@ function Home() {
       {({ currentSession: { user } }): ReactNode => {
         // Staff and admins have no account here: their place is the playground.
         if (!user) return <NotFound />;
-        if (!user.emailVerified) return <CheckMailbox email={user.email} look={ask} />;
+        if (!user.emailVerified) return <CheckMailbox email={user.email} />;
         return <Account username={user.username} />;
       }}
     </Loaded>

@@ -73,7 +73,7 @@ function Off({ confirmed }: { confirmed(codes: readonly string[]): void }) {
         Add this key to your authenticator app, or <a href={secret.uri}>open it on this device</a>:
       </p>
       <p>
-        <code>{secret.secret}</code>
+        <code>{secret.secret.match(/.{1,4}/g)?.join(' ')}</code>
       </p>
       <Form submit="Switch on" act={act} says={SAYS}>
         <CodeField hint="The six digits that the app shows." />
