@@ -8,6 +8,7 @@ import { ledger } from './rows/ledger.ts';
 import { limiter } from './rows/limiter.ts';
 import { memory } from './rows/memory.ts';
 import { logMessages } from './rows/messages.ts';
+import { peers } from './rows/peers.ts';
 import { refreshToken } from './rows/refresh.ts';
 import type { Result, Row, Target } from './rows/row.ts';
 import { crowded, signIn } from './rows/sign-in.ts';
@@ -19,6 +20,7 @@ import { createWorld, type World } from './world.ts';
 const ROWS: readonly Row[] = [
   transport,
   validateToken,
+  peers,
   me,
   aliases,
   useCredits,

@@ -20,7 +20,7 @@ export async function besideRaw<T>(world: World, work: (ours: Server, raw: Serve
 }
 
 /** Each connection goes through people of its own, so that simultaneous requests ask for different sessions. */
-function rotating(requests: readonly Buffer[], connections: number): Side['script'] {
+export function rotating(requests: readonly Buffer[], connections: number): Side['script'] {
   return (connection) => {
     let at = connection;
     return {
