@@ -14,7 +14,7 @@ export function readConfig(): Config {
 
 /** Standard output is for the outcome alone, and people want warnings at most. */
 export function commandLog({ log }: Config): Logger {
-  const level = log.level === 'debug' || log.level === 'trace' ? log.level : 'warn';
+  const level = ['debug', 'trace', 'silent'].includes(log.level) ? log.level : 'warn';
   return createLogger({ level, pretty: false }, { destination: process.stderr });
 }
 
@@ -49,8 +49,12 @@ export async function withApp<T>(work: (app: App) => Promise<T>): Promise<T> {
 }
 
 export async function openApp(config: Config): Promise<App> {
-  const logSinks = { store: undefined, all: [], close: async () => undefined };
-  return createApp({ ...config, redisUrl: undefined }, { log: commandLog(config), logSinks });
+  return createApp({ ...config, redisUrl: undefined, tracing: undefined }, quietParts(config));
+}
+
+/** Lines on standard error alone, and none in the store or at receivers, which belong to servers. */
+export function quietParts(config: Config): Pick<App, 'log' | 'logSinks'> {
+  return { log: commandLog(config), logSinks: { store: undefined, all: [], close: async () => undefined } };
 }
 
 /** A wrong DATA_DIR must not leave an empty database and a key of its own behind. */

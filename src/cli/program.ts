@@ -30,6 +30,10 @@ export function createProgram(): Command {
   addProofs(program);
   addImport(program);
   addBackups(program);
+  add(program, 'doctor', {
+    does: 'say what is wrong with this setup and how to mend it; changes nothing, and ends with 1 when there is a problem',
+    example: 'credence doctor --json',
+  }).action(run(async () => (await import('./doctor.js')).doctor));
   return program;
 }
 

@@ -31,6 +31,19 @@ export function createSmtpMailer(url: string, timeoutMs: number): Mailer {
   };
 }
 
+/** Connects and signs in as a sending would, and sends nothing. @throws MailError with a code for the operator */
+export async function verifySmtp(url: string, timeoutMs: number): Promise<void> {
+  const { createTransport } = await import('nodemailer');
+  const transporter = createTransport(smtpOptions(url, timeoutMs));
+  try {
+    await transporter.verify();
+  } catch (error) {
+    throw toMailError(error);
+  } finally {
+    transporter.close();
+  }
+}
+
 /**
  * `smtps://` is TLS from the first byte. `smtp://` must upgrade by STARTTLS, or whoever sits between could strip the
  * offer and read password and links (RFC 8314, 3.1); only a server on this machine, or `?requireTLS=false`, may go without.

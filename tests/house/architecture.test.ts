@@ -99,7 +99,7 @@ const CONFINED: Record<string, RegExp> = {
   '@opentelemetry/resources': /^src\/core\/tracing-otlp\.ts$/,
   '@opentelemetry/sdk-trace': /^src\/core\/tracing-otlp\.ts$/,
   '@opentelemetry/semantic-conventions': /^src\/core\/tracing-otlp\.ts$/,
-  ioredis: /^src\/core\/limiter\.ts$/,
+  ioredis: /^src\/core\/(limiter|redis-probe)\.ts$/,
   'rate-limiter-flexible': /^src\/core\/limiter\.ts$/,
   dataloader: /\.(resolver|service|loaders)\.ts$|^src\/core\//,
   zod: /\.service\.ts$|^src\/core\//,

@@ -192,3 +192,24 @@ export async function rotateDueSigningKeys(app: App): Promise<void> {
   });
   await loadSigningKeys(app);
 }
+
+/** Of the stored keys that still hold a private half: how many there are, and how many the encryption key opens. */
+export async function inspectSigningKeys(
+  app: App,
+): Promise<{ currentSince: Date | undefined; sealed: number; opened: number }> {
+  const rows = await app.db
+    .select()
+    .from(signingKeys)
+    .where(inArray(signingKeys.state, ['NEXT', 'CURRENT']));
+  const opened = rows.filter(({ sealedPrivateJwk, kid }) => {
+    try {
+      app.secrets.decrypt(SEAL_PURPOSE, sealedPrivateJwk, kid);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+  // The next key is made when the current one takes over.
+  const next = rows.find(({ state }) => state === 'NEXT');
+  return { currentSince: next?.createdAt, sealed: rows.length, opened: opened.length };
+}
