@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { hashSync as bcryptSync } from '@node-rs/bcrypt';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
-import { createPasswords, type Passwords, type PoolOptions, startWorker } from '../../src/core/passwords.js';
+import { startWorker } from '../../src/core/password-pool.js';
+import { createPasswords, type Passwords, type PoolOptions } from '../../src/core/passwords.js';
 
 /** As cheap as Argon2 goes: what is tested here is everything around it. */
 const CHEAP = { memoryKiB: 64, iterations: 2, parallelism: 1 };

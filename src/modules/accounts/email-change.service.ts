@@ -24,7 +24,7 @@ import {
   voidEmailTokens,
 } from '../auth/email-tokens.service.js';
 import { removeLinkedAccounts } from '../auth/linked-accounts.service.js';
-import { endSessions } from '../auth/sessions.service.js';
+import { endSessions } from '../auth/session-ends.service.js';
 import { emitEvent } from '../events/events.service.js';
 import { queueLetter } from '../mail/outbox.service.js';
 import { sendPasswordReset } from './passwords.service.js';

@@ -14,7 +14,7 @@ import { sendVerification } from '../accounts/registration.service.js';
 import { recordAudit } from '../audit/audit.service.js';
 import { type UserRow, users } from '../auth/auth.table.js';
 import { createEmailToken, isKeptForUndo, voidEmailTokens } from '../auth/email-tokens.service.js';
-import { endSessions } from '../auth/sessions.service.js';
+import { endSessions } from '../auth/session-ends.service.js';
 import { requireActivePlan } from '../catalog/plans.service.js';
 import { emitEvent } from '../events/events.service.js';
 import { addressUser } from '../mail/addressee.js';

@@ -4,7 +4,7 @@ import { viewerAccount, viewerSession } from '../../core/viewer.js';
 import { forgetRefreshToken, requireRefreshToken, toLoginResult, toRefreshPayload, toSession } from './auth.present.js';
 import { LoginInput, LoginResult, OkPayload, User } from './auth.types.js';
 import { refreshToken } from './refresh.service.js';
-import { logout } from './sessions.service.js';
+import { logout } from './session-ends.service.js';
 import { RefreshPayload, SessionPayload } from './sessions.types.js';
 import { login, reauthenticate } from './sign-in.service.js';
 import { loadPerson } from './users.loaders.js';

@@ -15,7 +15,8 @@ import { secondFactorChallenges, users } from './auth.table.js';
 import { voidEmailTokens } from './email-tokens.service.js';
 import { removeLinkedAccounts } from './linked-accounts.service.js';
 import { ACTOR_KIND_OF, type Owner, ownerColumn } from './owner.js';
-import { endSessions, personOf } from './sessions.service.js';
+import { endSessions } from './session-ends.service.js';
+import { personOf } from './sessions.service.js';
 import { beginAttempt, clearFailures, compareGuess } from './throttle.service.js';
 import { isSuspended } from './users.service.js';
 

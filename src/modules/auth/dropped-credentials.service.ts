@@ -7,7 +7,7 @@ import { apiKeys, backupCodes, recoveryPhrases, totpFactors, users } from './aut
 import { voidChallenges } from './credentials.service.js';
 import { voidEmailTokens } from './email-tokens.service.js';
 import { removeLinkedAccounts } from './linked-accounts.service.js';
-import { endSessions } from './sessions.service.js';
+import { endSessions } from './session-ends.service.js';
 import { clearFailures, EVERY_CREDENTIAL } from './throttle.service.js';
 
 /** Takes the force of all keys of a person, of those in their overlap too. */

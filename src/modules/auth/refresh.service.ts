@@ -12,7 +12,8 @@ import { queueLetter } from '../mail/outbox.service.js';
 import { type SessionRow, sessions } from './auth.table.js';
 import { addressOf, getAccount } from './credentials.service.js';
 import { ownerOfRow } from './owner.js';
-import { type Account, endSessions, type Issued, issueTokens, personOf } from './sessions.service.js';
+import { endSessions } from './session-ends.service.js';
+import { type Account, type Issued, issueTokens, personOf } from './sessions.service.js';
 
 /** How long the token before the current one still yields the current one. */
 const GRACE_SECONDS = 20;

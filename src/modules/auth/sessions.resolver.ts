@@ -6,7 +6,8 @@ import { PageArgs } from '../../core/pages.types.js';
 import { viewerAccount, viewerSession } from '../../core/viewer.js';
 import { toSession } from './auth.present.js';
 import { OkPayload, User } from './auth.types.js';
-import { getSession, revokeOtherSessions, revokeSession, sessionsOfUsers } from './sessions.service.js';
+import { revokeOtherSessions, revokeSession } from './session-ends.service.js';
+import { getSession, sessionsOfUsers } from './sessions.service.js';
 import { EndedSessionsPayload, Session, SessionConnection } from './sessions.types.js';
 import { loadPerson } from './users.loaders.js';
 

@@ -2,14 +2,13 @@ import type { Actor, App } from '../../core/context.js';
 import { AppError, badInput } from '../../core/errors.js';
 import { found, requireId } from '../../core/input.js';
 import type { Stripe } from '../../core/payments.js';
-import { type AuditEntry, recordAudit } from '../audit/audit.service.js';
-import { readInvoice } from '../payments/invoice-reads.service.js';
 import type { OrderRow, SubscriptionRow } from '../payments/payments.table.js';
-import { apply, idOf, requirePayments } from '../payments/stripe-reads.service.js';
-import { findSubscription, paidPriceOf, readSubscription } from '../payments/subscription-reads.service.js';
+import { requirePayments } from '../payments/stripe-reads.service.js';
+import { paidPriceOf } from '../payments/subscription-reads.service.js';
 import { carryOut, completeOrder, findOrder, type Keyed, openOrder } from './orders.service.js';
 import { ensureStripePrice, getSold, requireKind, type Sold } from './stripe-prices.service.js';
 import { requireSubscription } from './subscription-states.service.js';
+import { settle } from './subscriptions.service.js';
 
 export type ChangeTime = 'NOW' | 'PERIOD_END';
 
@@ -43,7 +42,7 @@ async function change(app: App, options: ChangeWanted & { operation: string }): 
   const userId = requireId(options.userId, 'userId');
   const keyed: Keyed = { userId, operation, idempotencyKey, input: [requireId(options.priceId), when], actor };
   const known = await findOrder(app, keyed);
-  if (known?.stripeId) return settle(app, known.stripeId);
+  if (known?.stripeId) return (await settle(app, known.stripeId)).subscription;
   const row = await requireSubscription(app, userId);
   if (row.cancelAtPeriodEnd) throw new AppError('CONFLICT', { message: 'It is about to end: resume it first.' });
   if (row.status === 'INCOMPLETE') throw new AppError('CONFLICT', { message: 'Its first payment is not made yet.' });
@@ -53,7 +52,7 @@ async function change(app: App, options: ChangeWanted & { operation: string }): 
   const order = await openOrder(app, keyed, { kind: 'CHANGE', sold, quantity: 1 });
   await carryOut(app, order, () => changeAtStripe(app, { order, sold, row, when }));
   await completeOrder(app, order, row.stripeSubscriptionId);
-  return settle(app, row.stripeSubscriptionId);
+  return (await settle(app, row.stripeSubscriptionId)).subscription;
 }
 
 interface Change {
@@ -132,7 +131,7 @@ export async function cancelSubscription(
   const target = { kind: 'subscription', id };
   const after = { immediately: isAtOnce };
   const entry = { actor: options.actor, action: 'billing.subscription_cancelled', userId, target, after } as const;
-  return settle(app, id, entry);
+  return (await settle(app, id, entry)).subscription;
 }
 
 /** Takes the end back, as long as it has not come. @throws BILLING_NOT_CONFIGURED, NOT_FOUND, UPSTREAM_FAILED, RETRY_LATER */
@@ -144,17 +143,6 @@ export async function resumeMySubscription(
   const { stripeSubscriptionId: id } = await requireSubscription(app, userId);
   await call((stripe) => stripe.subscriptions.update(id, { cancel_at_period_end: false }));
   const target = { kind: 'subscription', id };
-  return settle(app, id, { actor, action: 'billing.subscription_resumed', userId, target });
-}
-
-/** Brings our books in line with the subscription and its latest invoice, and notes in them what was done. */
-async function settle(app: App, stripeId: string, entry?: AuditEntry): Promise<SubscriptionRow> {
-  const read = await requirePayments(app).call((stripe) => stripe.subscriptions.retrieve(stripeId));
-  const invoiceId = idOf(read.latest_invoice);
-  const application = await (invoiceId === undefined ? readSubscription(app, stripeId) : readInvoice(app, invoiceId));
-  await apply(app, async (app) => {
-    if (entry) await recordAudit(app, entry);
-    return application(app);
-  });
-  return found(await findSubscription(app, stripeId));
+  const entry = { actor, action: 'billing.subscription_resumed', userId, target } as const;
+  return (await settle(app, id, entry)).subscription;
 }

@@ -4,6 +4,7 @@ import type { Actor, App } from '../../core/context.js';
 import { AppError } from '../../core/errors.js';
 import { found, requireId } from '../../core/input.js';
 import type { Stripe } from '../../core/payments.js';
+import { type AuditEntry, recordAudit } from '../audit/audit.service.js';
 import { readInvoice } from '../payments/invoice-reads.service.js';
 import type { OrderRow, SubscriptionRow } from '../payments/payments.table.js';
 import { apply, idOf, requirePayments } from '../payments/stripe-reads.service.js';
@@ -113,13 +114,24 @@ async function clearTheWay(
   return undefined;
 }
 
-/** Brings our books in line with the subscription and its latest invoice, and answers how it stands. */
-async function settle(app: App, stripeId: string): Promise<Omit<SubscriptionStart, 'replayed'>> {
+/**
+ * Brings our books in line with the subscription and its latest invoice, notes in them what was done, and answers how
+ * it stands.
+ */
+export async function settle(
+  app: App,
+  stripeId: string,
+  entry?: AuditEntry,
+): Promise<Omit<SubscriptionStart, 'replayed'>> {
   const expand = ['latest_invoice.confirmation_secret'];
   const read = await requirePayments(app).call((stripe) => stripe.subscriptions.retrieve(stripeId, { expand }));
   const { latest_invoice: invoice } = read;
   const invoiceId = idOf(invoice);
-  await apply(app, await (invoiceId === undefined ? readSubscription(app, stripeId) : readInvoice(app, invoiceId)));
+  const application = await (invoiceId === undefined ? readSubscription(app, stripeId) : readInvoice(app, invoiceId));
+  await apply(app, async (app) => {
+    if (entry) await recordAudit(app, entry);
+    return application(app);
+  });
   const subscription = found(await findSubscription(app, stripeId));
   const secret = typeof invoice === 'object' ? invoice?.confirmation_secret?.client_secret : undefined;
   return { subscription, clientSecret: subscription.status === 'INCOMPLETE' ? (secret ?? null) : null };

@@ -8,7 +8,7 @@ import { found, requireId, requireReason } from '../../core/input.js';
 import { recordAudit } from '../audit/audit.service.js';
 import { emailTokens, type UserRow, users } from '../auth/auth.table.js';
 import { endApiKeys } from '../auth/dropped-credentials.service.js';
-import { endSessions } from '../auth/sessions.service.js';
+import { endSessions } from '../auth/session-ends.service.js';
 import { releaseHoldsOf } from '../credits/holds.service.js';
 import { getSealingKey } from '../data-keys/data-keys.service.js';
 import { emitEvent } from '../events/events.service.js';

@@ -10,7 +10,7 @@ import { recordAudit } from '../audit/audit.service.js';
 import { type UserRow, users } from '../auth/auth.table.js';
 import { endApiKeys } from '../auth/dropped-credentials.service.js';
 import { isKeptForUndo } from '../auth/email-tokens.service.js';
-import { endSessions } from '../auth/sessions.service.js';
+import { endSessions } from '../auth/session-ends.service.js';
 import { findOpeningKeys } from '../data-keys/data-keys.service.js';
 import { emitEvent } from '../events/events.service.js';
 import { addressUser } from '../mail/addressee.js';

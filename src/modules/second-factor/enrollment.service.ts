@@ -12,7 +12,8 @@ import { backupCodes, totpFactors, users } from '../auth/auth.table.js';
 import { addressOf, getAccount, lockAccount } from '../auth/credentials.service.js';
 import { type Owner, ownerColumn, toOwnerColumns } from '../auth/owner.js';
 import { backupCodeHash, requireCode, sealOf, TOTP_SEAL } from '../auth/second-factor.service.js';
-import { endSessions, personOf } from '../auth/sessions.service.js';
+import { endSessions } from '../auth/session-ends.service.js';
+import { personOf } from '../auth/sessions.service.js';
 import { queueLetter } from '../mail/outbox.service.js';
 
 const BACKUP_CODES = 10;

@@ -8,7 +8,7 @@ import { found, requireId, requireReason } from '../../core/input.js';
 import { type UserFilter, usersMatching } from '../admin/users.service.js';
 import { recordAudit, recordAudits } from '../audit/audit.service.js';
 import { sessions, users } from '../auth/auth.table.js';
-import { emitRevoked, endSessions } from '../auth/sessions.service.js';
+import { emitRevoked, endSessions } from '../auth/session-ends.service.js';
 
 const REASON = 'REVOKED_BY_OPERATOR';
 /** As many sessions as end in one transaction: each is short, and a million people are many of them. */

@@ -11,7 +11,7 @@ import { type Connection, olderThan, type PageArguments, readPage, toConnection 
 import { admins } from '../admin/admin.table.js';
 import { recordAudit } from '../audit/audit.service.js';
 import { createEmailToken, voidEmailTokens } from '../auth/email-tokens.service.js';
-import { endSessions } from '../auth/sessions.service.js';
+import { endSessions } from '../auth/session-ends.service.js';
 import { OPERATORS_READ } from '../mail/addressee.js';
 import { queueLetter } from '../mail/outbox.service.js';
 import { type StaffRow, staffMembers } from './staff.table.js';
