@@ -71,13 +71,15 @@ export class Spread<Key extends string = string> {
       readonly bounds: readonly number[];
     },
   ) {
-    const { name, help, keys } = options;
+    const { name, help, keys, label } = options;
     this.other = this.cellFor(OTHER);
     this.allow(keys);
     // A histogram of prom-client's own takes values one at a time only. Its registry asks a metric for no more than this.
     const metric = {
       name,
       help,
+      type: 'histogram',
+      labelNames: [label],
       get: async () => ({ name, help, type: 'histogram', aggregator: 'sum', values: this.values() }),
     };
     registry.registerMetric(metric as unknown as Histogram);
@@ -142,6 +144,8 @@ export class Reading {
     const metric = {
       name,
       help,
+      type: 'gauge',
+      labelNames: label === undefined ? [] : [label],
       get: async () => ({ name, help, type: 'gauge', aggregator: 'omit', values: values() }),
     };
     registry.registerMetric(metric as unknown as Gauge);
