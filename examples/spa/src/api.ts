@@ -53,7 +53,7 @@ export function createApi(userId: string | null): Client {
   });
   return new Client({
     url: '/graphql',
-    // A GET could be sent by a page of another site, and is logged with what it asks for.
+    // What a GET asks for is written down by every proxy on the way.
     preferGetMethod: false,
     requestPolicy: 'cache-and-network',
     exchanges: [cacheExchange, auth, fetchExchange],
