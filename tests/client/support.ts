@@ -1,15 +1,12 @@
 import { type CredenceClient, type CredenceClientOptions, createCredenceClient } from '../../src/client/client.js';
 import { type ConfigChanges, createHarness, type Harness } from '../support/harness.js';
-import { createTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
+import { createFaultyProxy, type FaultyProxy } from './faulty-proxy.js';
 
 /** A real Credence that listens, a service's key, and a network that fails on demand between it and the clients. */
 export interface ClientWorld {
   h: Harness;
-  url: string;
-  proxy: TcpProxy;
+  proxy: FaultyProxy;
   serviceKey: string;
-  /** How many requests have come to `/graphql` since the last question. */
-  requests(): number;
   /** A client that goes through the proxy. */
   client(options?: Partial<CredenceClientOptions>): CredenceClient;
   close(): Promise<void>;
@@ -17,24 +14,14 @@ export interface ClientWorld {
 
 export async function createClientWorld(options: { scopes: string[]; config?: ConfigChanges }): Promise<ClientWorld> {
   const h = await createHarness(options.config ? { config: options.config } : {});
-  let count = 0;
-  h.fastify.server.on('request', ({ url }) => {
-    if (url === '/graphql') count += 1;
-  });
   const url = await h.fastify.listen({ port: 0, host: '127.0.0.1' });
-  const proxy = await createTcpProxy(url);
+  const proxy = await createFaultyProxy(url);
   const { key: serviceKey } = await h.service(options.scopes);
   const clients: CredenceClient[] = [];
   return {
     h,
-    url,
     proxy,
     serviceKey,
-    requests() {
-      const since = count;
-      count = 0;
-      return since;
-    },
     client(given) {
       const made = createCredenceClient({ url: proxy.url, serviceKey, ...given });
       clients.push(made);
