@@ -20,7 +20,7 @@ export interface FaultyProxy {
   plan(...fates: Fate[]): void;
   /** What has come since the last question, in its order. */
   seen(): { path: string; body: string; connection: number }[];
-  /** From now on every request waits; `go` lets all of them through. */
+  /** From now on every answer of the server waits here; `go` lets all of them through. */
   hold(): { arrived(count: number): Promise<void>; go(): void };
   close(): Promise<void>;
 }
@@ -38,8 +38,6 @@ export async function createFaultyProxy(serverUrl: string): Promise<FaultyProxy>
     const body = await textOf(near);
     seen.push({ path: near.url ?? '', body, connection: near.socket.remotePort ?? 0 });
     const fate = fates.shift() ?? 'pass';
-    gate?.noticed();
-    await gate?.opened;
     if (fate === 'hang') return;
     if (fate === 'refuse') return void near.socket.destroy();
     if (typeof fate === 'object') return void answer.writeHead(fate.status, fate.headers).end(fate.body);
@@ -48,6 +46,8 @@ export async function createFaultyProxy(serverUrl: string): Promise<FaultyProxy>
     far.on('error', () => near.socket.destroy());
     far.on('response', async (response) => {
       const text = await textOf(response);
+      gate?.noticed();
+      await gate?.opened;
       if (fate === 'lose') return void near.socket.destroy();
       answer.writeHead(response.statusCode ?? 0, response.headers).end(text);
     });
