@@ -150,7 +150,10 @@ describe('the command line of the docs', () => {
       const names = words
         .slice(0, words.findIndex((word) => !/^[a-z-]+$/.test(word)) >>> 0)
         .filter((word) => !word.startsWith('-'));
-      const help = spawnSync('credence', [...names.slice(0, 2), '--help'], { env, encoding: 'utf8' });
+      const help = spawnSync(join(place.dataDir, 'bin/credence'), [...names.slice(0, 2), '--help'], {
+        env,
+        encoding: 'utf8',
+      });
       const usage = /^Usage: credence(.*)/m.exec(help.stdout)?.[1]?.trim() ?? '';
       const path = usage.split(' [')[0] ?? '';
       if (names[0] !== undefined && (path === '' || !names.join(' ').startsWith(path)))

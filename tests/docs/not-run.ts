@@ -8,11 +8,24 @@ export const NOT_RUN: readonly { readonly starts: string; readonly because: stri
   { starts: 'npm test', because: 'is this suite' },
   {
     starts: 'npm run demo',
-    because: 'builds into dist/, which other tests use at the same time; CI of the demo itself',
+    because: 'builds dist/ anew, which other tests use at the same time',
   },
   {
     starts: 'npm run spa',
     because: 'serves until it is stopped; tests/browser/spa.test.ts builds and drives that app',
+  },
+  { starts: 'npm pack', because: 'builds dist/ anew; tests/shipping packs, installs and starts the package' },
+  { starts: 'npm install', because: 'tests/shipping installs the package into an empty project' },
+  { starts: 'npx credence serve', because: 'serves until it is stopped; tests/shipping starts the installed package' },
+  { starts: 'cd deploy', because: 'goes where Docker finds its files' },
+  { starts: 'cp compose.env.example', because: 'of the same block' },
+  {
+    starts: 'docker',
+    because: 'no engine where the suite runs; tests/shipping checks files and the folder of the image',
+  },
+  {
+    starts: 'kubectl',
+    because: 'no cluster where the suite runs; tests/shipping holds the manifests against the models',
   },
   { starts: 'npm run bench', because: 'takes minutes and a quiet machine' },
 ];

@@ -10,6 +10,8 @@ const LISTENS = /listens on (http:\/\/\S+)/;
 
 export interface ServerProcess {
   url: string;
+  /** Just before it was, in milliseconds. */
+  startedAt: number;
   /** All it has printed so far. */
   output(): string;
   child: ChildProcess;
@@ -46,12 +48,13 @@ export async function createPlace(options: { empty?: boolean } = {}): Promise<{
   };
 }
 
-/** Starts `node dist/main.js` with this environment and nothing else, without waiting for it. */
+/** Starts `node dist/main.js` (or another copy of it) with this environment and nothing else, without waiting for it. */
 export function spawnCredence(
   env: Record<string, string>,
   args: string[] = [],
+  main = join(root, 'dist/main.js'),
 ): { child: ChildProcess; output(): string } {
-  const child = spawn(process.execPath, [join(root, 'dist/main.js'), ...args], {
+  const child = spawn(process.execPath, [main, ...args], {
     cwd: env.DATA_DIR ?? tmpdir(),
     env: {
       PATH: process.env.PATH ?? '',
@@ -70,8 +73,12 @@ export function spawnCredence(
 }
 
 /** Starts a server and waits until it says where it listens; throws what it printed when it ends before. */
-export async function startCredence(env: Record<string, string>): Promise<ServerProcess> {
-  const { child, output } = spawnCredence(env);
+export async function startCredence(
+  env: Record<string, string>,
+  options: { main?: string } = {},
+): Promise<ServerProcess> {
+  const startedAt = Date.now();
+  const { child, output } = spawnCredence(env, [], options.main);
   const url = await new Promise<string>((found, failed) => {
     child.stdout?.on('data', () => {
       const match = LISTENS.exec(output());
@@ -81,6 +88,7 @@ export async function startCredence(env: Record<string, string>): Promise<Server
   });
   return {
     url,
+    startedAt,
     child,
     output,
     async end(signal) {
