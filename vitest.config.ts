@@ -21,7 +21,11 @@ export default defineConfig({
   },
   test: {
     include: ['tests/**/*.test.ts'],
-    exclude: process.env.TEST_DATABASE_URL ? SAME_BESIDE_EVERY_DATABASE : ['tests/**/*.postgres.test.ts'],
+    // Faults have a configuration of their own.
+    exclude: [
+      'tests/faults/**',
+      ...(process.env.TEST_DATABASE_URL ? SAME_BESIDE_EVERY_DATABASE : ['tests/**/*.postgres.test.ts']),
+    ],
     environment: 'node',
     pool: 'forks',
     // Each worker may hold an embedded PostgreSQL, which takes up to half a gigabyte.

@@ -122,6 +122,9 @@ export async function createServer(app: App): Promise<Server> {
     // Addresses are our own business (core/network); Fastify's reading of proxy headers stays off.
     trustProxy: false,
     forceCloseConnections: 'idle',
+    // What still arrives on an open connection while closing is answered like any other, and ends that connection:
+    // Fastify's own refusal would be an error in another form, for a request that can be served.
+    return503OnClosing: false,
     requestTimeout: 30_000,
     routerOptions: { maxParamLength: 200 },
   });

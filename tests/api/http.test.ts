@@ -228,6 +228,26 @@ describe('what an answer tells', () => {
   });
 });
 
+it.each([
+  ['a role', '{ username: "a", email: "a@example.com", password: "b", role: "ADMIN" }'],
+  ['a proof of the address', '{ username: "a", email: "a@example.com", password: "b", emailVerified: true }'],
+  ['a plan', '{ username: "a", email: "a@example.com", password: "b", planCode: "pro" }'],
+])('an input takes the fields it has, and no other: %s is refused', async (_, input) => {
+  const answer = await h.graphql(`mutation { register(input: ${input}) { user { id } } }`);
+  expect([answer.status, answer.data]).toEqual([400, undefined]);
+});
+
+it('an order is one of those that there are, not a column or SQL', async () => {
+  const { token } = await h.admin(['users:read']);
+  for (const order of ['"password_hash"', 'PASSWORD_HASH', '"id; drop table users"'])
+    expect((await h.graphql(`{ users(sort: ${order}) { totalCount } }`, { token })).status, order).toBe(400);
+});
+
+it('of many errors five are told', async () => {
+  const fields = Array.from({ length: 9 }, (_, n) => `nobody${n}`).join(' ');
+  expect((await h.graphql(`{ ${fields} }`)).errors).toHaveLength(5);
+});
+
 describe('pages of other sites', () => {
   const preflight = (origin: string) =>
     send({ method: 'OPTIONS', headers: { origin, 'access-control-request-method': 'POST' } });

@@ -27,6 +27,10 @@ export const NOT_RUN: readonly { readonly starts: string; readonly because: stri
     starts: 'kubectl',
     because: 'no cluster where the suite runs; tests/shipping holds the manifests against the models',
   },
+  {
+    starts: 'npm run test:faults',
+    because: 'takes minutes, and servers of its own; CI runs the quick part',
+  },
   { starts: 'npm run bench', because: 'takes minutes and a quiet machine' },
 ];
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { makeKey } from '../../src/core/secrets.js';
+import { findBroken } from '../support/invariants.js';
 import { ask, createPlace, type ServerProcess, startCredence } from '../support/process.js';
 
 const KILLS = 10;
@@ -125,4 +126,10 @@ it(`loses no acknowledged write when killed in the middle of ${REQUESTS} mixed r
   }
   expect(acknowledged).toBeGreaterThan(KILLS * 30);
   expect(await server.end('SIGTERM')).toBe(0);
+  const { DATABASE_URL: url } = place.env;
+  const directory = `${place.dataDir}/database`;
+  const database = url
+    ? ({ kind: 'postgres', url, connections: 4 } as const)
+    : ({ kind: 'pglite', directory } as const);
+  expect(await findBroken({ database })).toEqual([]);
 }, 900_000);

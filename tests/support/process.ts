@@ -27,15 +27,16 @@ export interface GraphqlAnswer {
 
 /**
  * A place for a whole Credence: its data directory, and an empty PostgreSQL database with TEST_DATABASE_URL. The embedded
- * database is migrated already, which saves seconds, unless `empty` asks for the very first start.
+ * database is migrated already, which saves seconds, unless `empty` asks for the very first start. `serverUrl` names another
+ * PostgreSQL.
  */
-export async function createPlace(options: { empty?: boolean } = {}): Promise<{
+export async function createPlace(options: { empty?: boolean; serverUrl?: string } = {}): Promise<{
   env: Record<string, string>;
   dataDir: string;
   dispose(): Promise<void>;
 }> {
   const dataDir = await mkdtemp(join(tmpdir(), 'credence-test-'));
-  const serverUrl = findPostgresServer();
+  const serverUrl = options.serverUrl ?? findPostgresServer();
   const database = serverUrl ? await createPostgresDatabase({ serverUrl }) : undefined;
   if (!database && !options.empty) await fillDatabaseDirectory(join(dataDir, 'database'));
   return {

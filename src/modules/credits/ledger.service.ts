@@ -274,9 +274,17 @@ async function applyTogether(database: Database, { batch, told }: Batch): Promis
   return applyOneByOne(database, { batch, told });
 }
 
+/** So long a batch is taken apart. Behind a lock on a whole table each of its movements would wait, one after the other. */
+const APART_MS = 2_000;
+
 async function applyOneByOne(database: Database, { batch, told }: Batch): Promise<(Verdict | Error)[]> {
   const verdicts: (Verdict | Error)[] = [];
+  const until = performance.now() + APART_MS;
   for (const { item, now } of batch) {
+    if (performance.now() > until) {
+      verdicts.push(new AppError('RETRY_LATER', { retryAfterSeconds: 1 }));
+      continue;
+    }
     try {
       verdicts.push(...(await applyOnLane(database, { items: [item], now, patience: 0, told })));
     } catch (error) {
