@@ -1,6 +1,7 @@
 // `npm run bench`: the rows of the README's table, each beside its baseline. See --help.
 import { parseArgs } from 'node:util';
 import { audit } from './rows/audit.ts';
+import { client } from './rows/client.ts';
 import { consumeConversation } from './rows/conversations.ts';
 import { useCredits } from './rows/credits.ts';
 import { growth } from './rows/growth.ts';
@@ -23,6 +24,7 @@ const ROWS: readonly Row[] = [
   peers,
   me,
   aliases,
+  client,
   useCredits,
   ledger,
   consumeConversation,
