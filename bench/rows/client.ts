@@ -79,6 +79,8 @@ export const client: Row = {
       for (const { row, options, goal } of WAYS) {
         const made = createCredenceClient({
           url: server.url,
+          timeoutMs: 60_000,
+          attemptTimeoutMs: 60_000,
           serviceKey,
           maxConnections: effort.connections,
           ...options,

@@ -38,10 +38,7 @@ export async function within<T>(
   { milliseconds, signal }: { milliseconds: number; signal: AbortSignal | undefined },
 ): Promise<T> {
   const controller = new AbortController();
-  const late = () =>
-    controller.abort(
-      new CredenceError('TIMEOUT', { message: `Credence did not answer within ${Math.round(milliseconds)} ms.` }),
-    );
+  const late = () => controller.abort(new CredenceError('TIMEOUT', { message: 'Credence did not answer in time.' }));
   const timer = setTimeout(late, milliseconds);
   const end = () => signal && controller.abort(aborted(signal));
   signal?.addEventListener('abort', end, { once: true });

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CredenceClient, createCredenceClient } from '../../src/client/client.js';
 import { makeKey } from '../../src/core/secrets.js';
 import { ask, createPlace, type ServerProcess, startCredence } from '../support/process.js';
+import { createReceiver } from '../support/receiver.js';
 import { createTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
 import { type ExampleApp, startExample } from './examples.js';
 
@@ -153,5 +154,40 @@ describe('services on Express, Fastify, Hono and Apollo, as processes beside a r
     }
     await proxy.comeUp();
     expect(await codes((app) => app.me(eve.token))).toEqual(alike('OK'));
+  });
+});
+
+describe('a service that Credence tells what has ended', () => {
+  it('refuses at once, long before the promised time', async () => {
+    const login = `mutation($input: AdminLoginInput!) { adminLogin(input: $input) { ... on AdminAuthPayload { accessToken } } }`;
+    const identity = { identifier: 'admin', password: ADMIN_PASSWORD };
+    const { adminLogin } = await run(login, { variables: { input: identity } });
+    const endpoint = await createReceiver();
+    const create = `mutation($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { secret } }`;
+    const input = { url: endpoint.url, kinds: ['session.revoked'] };
+    const { createWebhookEndpoint } = await run(create, { variables: { input }, token: adminLogin.accessToken });
+    const app = await startExample('express', {
+      CREDENCE_URL: credence.url,
+      CREDENCE_SERVICE_KEY: SERVICE_KEY,
+      MAX_STALENESS_MS: '600000',
+      WEBHOOK_SECRET: createWebhookEndpoint.secret,
+    });
+    const gus = await signUp('gus');
+    expect((await app.me(gus.token)).code).toBe('OK');
+    await run(`mutation { logout { ok } }`, { token: gus.token });
+    expect((await app.me(gus.token)).code).toBe('OK');
+    while (endpoint.received.length === 0) await new Promise((resolve) => setTimeout(resolve, 50));
+    const [event] = endpoint.received;
+    const post = (body: string) =>
+      fetch(`${app.url}/hooks`, {
+        method: 'POST',
+        headers: { ...event?.headers, 'content-type': 'application/json', 'content-length': `${body.length}` },
+        body,
+      });
+    expect((await post('{}')).status).toBe(400);
+    expect((await app.me(gus.token)).code).toBe('OK');
+    expect((await post(event?.body ?? '')).status).toBe(204);
+    expect((await app.me(gus.token)).code).toBe('UNAUTHENTICATED');
+    await Promise.all([app.stop(), endpoint.close()]);
   });
 });
