@@ -95,8 +95,10 @@ function columnOf(name: string): string | undefined {
 }
 
 function toRecord(columns: readonly string[], values: readonly string[]): Pick<FileRecord, 'record' | 'problem'> {
-  if (values.length !== columns.length)
-    return { record: undefined, problem: `has ${values.length} values for ${columns.length} columns` };
+  if (values.length !== columns.length) {
+    const hint = values.length > columns.length ? '; a value that holds commas needs quotes' : '';
+    return { record: undefined, problem: `has ${values.length} values for ${columns.length} columns${hint}` };
+  }
   const said = columns
     .map((column, place) => [column, values[place]?.trim() ?? ''])
     .filter(([, value]) => value !== '');

@@ -49,11 +49,14 @@ export async function createPlace(options: { empty?: boolean; serverUrl?: string
   };
 }
 
-/** Starts `node dist/main.js` (or another copy of it) with this environment and nothing else, without waiting for it. */
+/**
+ * Starts `node dist/main.js` (or another copy of it, `main`) with this environment and nothing else, without waiting for
+ * it; `input` is its standard input.
+ */
 export function spawnCredence(
   env: Record<string, string>,
   args: string[] = [],
-  main = join(root, 'dist/main.js'),
+  { main = join(root, 'dist/main.js'), input }: { main?: string; input?: string } = {},
 ): { child: ChildProcess; output(): string } {
   const child = spawn(process.execPath, [main, ...args], {
     cwd: env.DATA_DIR ?? tmpdir(),
@@ -65,8 +68,9 @@ export function spawnCredence(
       LOG_LEVEL: 'warn',
       ...env,
     },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
+  child.stdin?.end(input);
   let text = '';
   child.stdout?.on('data', (chunk) => (text += chunk));
   child.stderr?.on('data', (chunk) => (text += chunk));
@@ -79,7 +83,7 @@ export async function startCredence(
   options: { main?: string } = {},
 ): Promise<ServerProcess> {
   const startedAt = Date.now();
-  const { child, output } = spawnCredence(env, [], options.main);
+  const { child, output } = spawnCredence(env, [], options);
   const url = await new Promise<string>((found, failed) => {
     child.stdout?.on('data', () => {
       const match = LISTENS.exec(output());
