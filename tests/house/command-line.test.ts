@@ -22,9 +22,14 @@ function helpOf(command: Command): string {
 describe('the command line', () => {
   it('stands in the guide as --help has it (npm run generate writes it)', async () => {
     const rows = commands.map(({ words, command }) => `| \`credence ${words.join(' ')}\` | ${command.description()} |`);
-    const help = commands.map(({ words, command }) => `### credence ${words.join(' ')}\n\n\`\`\`text\n${helpOf(command)}\n\`\`\``);
+    const help = commands.map(
+      ({ words, command }) => `### credence ${words.join(' ')}\n\n\`\`\`text\n${helpOf(command)}\n\`\`\``,
+    );
     const content = ['| command | what it does |', '|---|---|', ...rows].join('\n');
-    await expectSection('docs/SETUP_GUIDE.md', { name: 'command line', content: `\n${content}\n\n${help.join('\n\n')}\n` });
+    await expectSection('docs/SETUP_GUIDE.md', {
+      name: 'command line',
+      content: `\n${content}\n\n${help.join('\n\n')}\n`,
+    });
   });
 
   it('has an example and a description in each, and --json in all but serve', () => {
