@@ -26,6 +26,8 @@ export interface Running {
 
 /** How long load balancers get to see "not ready" before connections are refused. */
 const NOTICE_MS = 2_000;
+/** How long their open connections are kept after that; theirs should be given up sooner when idle. */
+const LINGER_MS = 2_000;
 
 function listenUrl(config: Config, address: AddressInfo): string {
   const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
@@ -81,8 +83,9 @@ export async function serve(config: Config, onFirstCredentials: (made: Bootstrap
       url,
       async stop() {
         server.drain();
-        if (config.environment === 'production') await new Promise((resolve) => setTimeout(resolve, NOTICE_MS));
-        await server.close();
+        const isBalanced = config.environment === 'production';
+        if (isBalanced) await new Promise((resolve) => setTimeout(resolve, NOTICE_MS));
+        await server.close({ lingerMs: isBalanced ? LINGER_MS : 0 });
         await Promise.all(jobs.map((job) => job.stop()));
         await closeApp(app);
       },

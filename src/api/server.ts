@@ -1,7 +1,9 @@
 // First of all imports: type-graphql's decorators look for it when a class is defined.
 import 'reflect-metadata';
 import { randomUUID } from 'node:crypto';
-import type { Socket } from 'node:net';
+import { once } from 'node:events';
+import { Server as NetServer, type Socket } from 'node:net';
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import cookie from '@fastify/cookie';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { Config } from '../core/config.js';
@@ -102,12 +104,32 @@ export interface Server {
   readonly fastify: FastifyInstance;
   /** Says "not ready" from now on. */
   drain(): void;
-  /** Accepts nothing more, finishes what runs, and ends. */
-  close(): Promise<void>;
+  /**
+   * Accepts nothing more, finishes what runs, and ends. Connections that are idle are kept for `lingerMs`, and each
+   * ends with its next answer: a proxy that is sending a request on one could not know whether it was carried out.
+   */
+  close(options: { lingerMs: number }): Promise<void>;
 }
 
 /** How often connections that have become idle are looked for while closing: clients keep them open for minutes. */
 const SWEEP_MS = 50;
+
+/**
+ * What the system has taken for a port, and nobody has read yet, is cut off when the port closes: so it is closed in a
+ * turn of the event loop that finds next to nothing to do, if one comes soon.
+ */
+async function stopListening(server: FastifyInstance): Promise<void> {
+  for (let turns = 0; turns < MOST_TURNS; turns += 1) {
+    const startedAt = performance.now();
+    await nextTurn();
+    if (performance.now() - startedAt < QUIET_TURN_MS) break;
+  }
+  // The close of `node:http` would end idle connections, too.
+  NetServer.prototype.close.call(server.server);
+}
+
+const QUIET_TURN_MS = 0.2;
+const MOST_TURNS = 1_000;
 
 /** The edge: every door, mounted. Listening is the caller's. */
 export async function createServer(app: App): Promise<Server> {
@@ -155,9 +177,14 @@ export async function createServer(app: App): Promise<Server> {
     drain() {
       draining = true;
     },
-    async close() {
+    async close({ lingerMs }) {
+      server.server.prependListener('request', (_request, response) => response.setHeader('connection', 'close'));
+      const ended = once(server.server, 'close');
+      await stopListening(server);
+      await Promise.race([ended, pause(lingerMs, undefined, { ref: false })]);
       const sweep = setInterval(() => server.server.closeIdleConnections(), SWEEP_MS);
       try {
+        await ended;
         await server.close();
       } finally {
         clearInterval(sweep);

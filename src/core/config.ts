@@ -20,7 +20,15 @@ export interface Config {
   dataDir: string;
   database:
     | { kind: 'pglite' /** undefined: in memory */; directory: string | undefined; loadFrom?: Blob }
-    | { kind: 'postgres'; url: string; connections: number };
+    | {
+        kind: 'postgres';
+        url: string;
+        connections: number;
+        /** The server itself, when `url` leads to a pooler that hands out a connection a transaction. */
+        directUrl?: string | undefined;
+        /** A streaming replica, for reads that may lag. */
+        replicaUrl?: string | undefined;
+      };
   redisUrl: string | undefined;
   firstAdmin: { username: string; email: string; password: string | undefined };
   firstServiceKey: string | undefined;
@@ -138,6 +146,14 @@ export const SETTINGS = {
     meaning: 'postgres://user:password@host:5432/name. Without it, an embedded PostgreSQL (PGlite) in DATA_DIR.',
   },
   DATABASE_CONNECTIONS: { default: '10', meaning: 'Connections to PostgreSQL that one instance may hold, 4 to 200.' },
+  DATABASE_DIRECT_URL: {
+    meaning:
+      'PostgreSQL itself, when DATABASE_URL leads through pgbouncer in transaction mode: notifications and migrations go there.',
+  },
+  DATABASE_REPLICA_URL: {
+    meaning:
+      'A streaming replica for lists and statistics that may be ten seconds old. Half as many connections go there, besides.',
+  },
   REDIS_URL: { meaning: 'redis://host:6379. Needed for exact rate limits over several instances.' },
   DATA_DIR: { default: './data', meaning: 'Embedded database, generated keys and the development mailbox.' },
   CORS_ORIGINS: {
@@ -392,6 +408,18 @@ function mail(reader: Reader, production: boolean): Config['mail'] {
   return { transport, from, resend: { apiKey: apiKey ?? '', apiBase } };
 }
 
+function databaseOf(reader: Reader, dataDir: string): Config['database'] {
+  const read = (name: Name) => reader.url(name, ['postgres:', 'postgresql:']);
+  const url = read('DATABASE_URL');
+  const [directUrl, replicaUrl] = [read('DATABASE_DIRECT_URL'), read('DATABASE_REPLICA_URL')];
+  if (url) {
+    return { kind: 'postgres', url, connections: reader.whole('DATABASE_CONNECTIONS', 4, 200), directUrl, replicaUrl };
+  }
+  if (directUrl) reader.complaints.push('DATABASE_DIRECT_URL needs DATABASE_URL beside it.');
+  if (replicaUrl) reader.complaints.push('DATABASE_REPLICA_URL needs DATABASE_URL beside it.');
+  return { kind: 'pglite', directory: resolve(dataDir, 'database') };
+}
+
 /** The origin of a provider's API. The key travels with every request, so only this machine may be spoken to in the clear. */
 function apiOrigin(reader: Reader, name: 'STRIPE_API_BASE' | 'RESEND_API_BASE'): string {
   const apiBase = reader.url(name, ['http:', 'https:']) ?? '';
@@ -556,7 +584,6 @@ export function buildConfig(values: Environment): Config {
   const host = reader.text('HOST') ?? '127.0.0.1';
   const port = reader.whole('PORT', 0, 65535);
   const dataDir = resolve(reader.text('DATA_DIR') ?? './data');
-  const databaseUrl = reader.url('DATABASE_URL', ['postgres:', 'postgresql:']);
   const frontendUrl = reader.url('FRONTEND_URL', ['http:', 'https:']);
   const origins = reader.list('CORS_ORIGINS');
   checkOrigins(reader, origins, production);
@@ -572,9 +599,7 @@ export function buildConfig(values: Environment): Config {
       trustProxy: reader.blocks('TRUST_PROXY'),
     },
     dataDir,
-    database: databaseUrl
-      ? { kind: 'postgres', url: databaseUrl, connections: reader.whole('DATABASE_CONNECTIONS', 4, 200) }
-      : { kind: 'pglite', directory: resolve(dataDir, 'database') },
+    database: databaseOf(reader, dataDir),
     redisUrl: reader.url('REDIS_URL', ['redis:', 'rediss:']),
     firstAdmin: {
       username: reader.text('ADMIN_USERNAME') ?? 'admin',

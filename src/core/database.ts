@@ -32,6 +32,13 @@ export interface Database {
   readonly kind: 'pglite' | 'postgres';
   readonly db: Db;
   readonly sql: Sql;
+  /** For `readLagging` alone. */
+  readonly replica?: {
+    /** Undefined while the replica is away or too far behind. */
+    db(): Db | undefined;
+    /** Not to be read from until it has shown that it answers. */
+    distrust(): void;
+  };
   /**
    * Hears NOTIFY on a channel (lower-case letters, digits and `_`). `onLive(false)` says that payloads may be missed
    * from now on, `onLive(true)` that they are heard from now on; what was missed between is never repeated.

@@ -59,8 +59,8 @@ export interface Metrics {
   text(): Promise<string>;
 }
 
-/** `transactions` are Drizzle's connections; `embedded` is PGlite's only one. */
-export const STATEMENT_LANES = ['readers', 'writers', 'transactions', 'embedded'] as const;
+/** `transactions` are Drizzle's connections; `replica` are those to the replica; `embedded` is PGlite's only one. */
+export const STATEMENT_LANES = ['readers', 'writers', 'transactions', 'replica', 'embedded'] as const;
 export type StatementLane = (typeof STATEMENT_LANES)[number];
 
 const CREDIT_MOVEMENTS = [

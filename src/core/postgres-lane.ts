@@ -23,6 +23,9 @@ export interface PostgresTimings {
   readonly heartbeat: number;
   /** How long closing waits for what still runs. */
   readonly close: number;
+  /** How often a replica is looked at, and how far behind it may be to be read from. */
+  readonly replicaCheck: number;
+  readonly replicaLag: number;
 }
 
 export const POSTGRES_TIMINGS: PostgresTimings = {
@@ -36,6 +39,8 @@ export const POSTGRES_TIMINGS: PostgresTimings = {
   start: 60_000,
   heartbeat: 500,
   close: 5_000,
+  replicaCheck: 1_000,
+  replicaLag: 10_000,
 };
 
 export type Client = postgres.Sql;
@@ -48,8 +53,35 @@ interface UndeclaredOptions {
 
 export type ClientOptions = postgres.Options<Record<string, postgres.PostgresType>> & UndeclaredOptions;
 
-/** The options that every connection of ours has; all limits are set on the server, for the session. */
+/** The options that every connection to a server has; all limits are set there, for the session. */
 export function clientOptions(timings: PostgresTimings): ClientOptions {
+  return {
+    ...commonOptions(timings),
+    connection: {
+      ...NAMES,
+      statement_timeout: timings.statement,
+      lock_timeout: timings.lock,
+      idle_in_transaction_session_timeout: timings.idleInTransaction,
+      // Every statement here is short, whatever its plan is said to cost: the ledger's functions forbid sequential
+      // scans, which makes one of a table of ten rows cost enough to be compiled, for 100 milliseconds.
+      jit: 'off',
+    },
+  };
+}
+
+/**
+ * The same to a pooler that hands out a connection a transaction. It refuses settings of a session, which the pooler
+ * has to give its connections itself (see `postgres-pooler.ts`), and what is prepared on one connection is not known on
+ * the next (pgbouncer before 1.21, and any with `max_prepared_statements = 0`).
+ */
+export function pooledOptions(timings: PostgresTimings): ClientOptions {
+  return { ...commonOptions(timings), prepare: false, connection: NAMES };
+}
+
+/** pgbouncer carries these two from one connection to the next. */
+const NAMES = { application_name: 'credence', TimeZone: 'UTC' };
+
+function commonOptions(timings: PostgresTimings): ClientOptions {
   return {
     types: POSTGRES_TYPES,
     fetch_types: false,
@@ -59,16 +91,6 @@ export function clientOptions(timings: PostgresTimings): ClientOptions {
     keep_alive: 5,
     socket: openSocket,
     onnotice: () => undefined,
-    connection: {
-      application_name: 'credence',
-      TimeZone: 'UTC',
-      statement_timeout: timings.statement,
-      lock_timeout: timings.lock,
-      idle_in_transaction_session_timeout: timings.idleInTransaction,
-      // Every statement here is short, whatever its plan is said to cost: the ledger's functions forbid sequential
-      // scans, which makes one of a table of ten rows cost enough to be compiled, for 100 milliseconds.
-      jit: 'off',
-    },
   };
 }
 

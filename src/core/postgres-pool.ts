@@ -2,7 +2,8 @@ import { drizzle } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
 import type { Db, ObserveStatement } from './database.js';
 import { Gate, type TransactionGuard } from './database-guard.js';
-import { type Client, clientOptions, Lane, type PostgresTimings } from './postgres-lane.js';
+import type { StatementLane } from './metrics.js';
+import { type Client, type ClientOptions, Lane, type PostgresTimings } from './postgres-lane.js';
 import { beginOn, deferred, type InnerClient, type StatementArguments, send } from './postgres-transaction.js';
 import { writeParameter } from './postgres-types.js';
 
@@ -13,7 +14,10 @@ export interface Pool {
 }
 
 interface PoolOptions {
+  readonly name: StatementLane;
   readonly size: number;
+  /** Of each connection. */
+  readonly connecting: ClientOptions;
   readonly timings: PostgresTimings;
   readonly guard: TransactionGuard;
   readonly observe: ObserveStatement | undefined;
@@ -26,13 +30,15 @@ const LINE = 1_000;
  * Drizzle on a pool where every caller has a connection to itself or waits in a bounded line for a bounded time:
  * postgres.js keeps an unbounded line, and sends statements after others on connections that are still busy.
  */
-export function createPool(url: string, { size, timings, guard, observe }: PoolOptions): Pool {
+export function createPool(url: string, options: PoolOptions): Pool {
+  const { size, connecting, timings, guard } = options;
   const gate = new Gate({ permits: size, waitMs: timings.queue, line: LINE });
-  const base = clientOptions(timings);
   // Statements are kept parsed, never planned: a plan for any parameters cannot use an index that holds only some rows.
-  const connection = { ...base.connection, plan_cache_mode: 'force_custom_plan' };
-  const create = () => adapt(postgres(url, { ...base, connection, max: size }));
-  const lane = new Lane(create, { timings, others: 'finish', name: 'transactions', observe });
+  // (What is not kept is planned for its own parameters anyway.)
+  const kept = connecting.prepare === false ? {} : { plan_cache_mode: 'force_custom_plan' };
+  const connection = { ...connecting.connection, ...kept };
+  const create = () => adapt(postgres(url, { ...connecting, connection, max: size }));
+  const lane = new Lane(create, { timings, others: 'finish', name: options.name, observe: options.observe });
   const outer = {
     // drizzle() sets how values are read and written here, on a stand-in: `adapt` does the same for each client.
     options: { parsers: {}, serializers: {} },
