@@ -1,11 +1,12 @@
-// Invariants: whoever looks at a person, alone or in a list, leaves a row in that person's history, in the transaction
-// of the look; a list leaves one row more, with what was searched for.
+// Invariants: whoever looks at a person, alone or in a list, leaves a row in that person's history before anything is
+// shown; a list leaves one row more, with what was searched for.
 import { createHmac } from 'node:crypto';
 import { and, asc, desc, eq, gte, isNotNull, isNull, lt, not, or, type SQL, sql } from 'drizzle-orm';
 import type { Actor, App } from '../../core/context.js';
-import { transact } from '../../core/database.js';
+import { type Db, transact } from '../../core/database.js';
 import { badInput } from '../../core/errors.js';
 import { found, requireId } from '../../core/input.js';
+import { readLagging } from '../../core/lagging.js';
 import {
   type Connection,
   DEFAULT_PAGE,
@@ -64,8 +65,8 @@ async function listByTime(app: App, listing: Sorted): Promise<Connection<UserRow
   const isAscending = sort === 'CREATED_AT_ASC';
   const beyond = isAscending ? newerThan(page.after) : olderThan(key, page.after);
   const direction = isAscending ? asc : desc;
-  const rows = await readAudited(app, listing, (app) =>
-    app.db
+  const rows = await readAudited(app, listing, (db) =>
+    db
       .select()
       .from(users)
       .where(and(where, beyond))
@@ -75,7 +76,7 @@ async function listByTime(app: App, listing: Sorted): Promise<Connection<UserRow
   return toConnection(rows, {
     page,
     keyOf: (row) => [row.createdAt, row.id],
-    count: () => app.db.$count(users, where),
+    count: () => readLagging(app, (db) => db.$count(users, where)),
   });
 }
 
@@ -83,15 +84,16 @@ async function listByName(app: App, listing: Sorted): Promise<Connection<UserRow
   const { where } = listing;
   const page = readPage(listing, ['text']);
   const beyond = page.after && sql`${users.usernameKey} > ${page.after[0]}`;
-  const rows = await readAudited(app, listing, (app) =>
-    app.db
+  const rows = await readAudited(app, listing, (db) =>
+    db
       .select()
       .from(users)
       .where(and(where, beyond))
       .orderBy(asc(users.usernameKey))
       .limit(page.limit + 1),
   );
-  return toConnection(rows, { page, keyOf: (row) => [row.usernameKey], count: () => app.db.$count(users, where) });
+  const count = () => readLagging(app, (db) => db.$count(users, where));
+  return toConnection(rows, { page, keyOf: (row) => [row.usernameKey], count });
 }
 
 function newerThan(after: readonly [Date, string] | undefined): SQL | undefined {
@@ -105,11 +107,11 @@ function fingerprintOf(app: App, search: string): string {
   return createHmac('sha256', app.secrets.derive('audit-search')).update(text).digest('base64url');
 }
 
-/** Reads and says so in one transaction: nothing is shown that is not recorded. */
-async function readAudited(app: App, listing: Sorted, read: (app: App) => Promise<UserRow[]>): Promise<UserRow[]> {
+/** Reads, and answers when it is on record that it did: nothing is shown that is not recorded. */
+async function readAudited(app: App, listing: Sorted, read: (db: Db) => Promise<UserRow[]>): Promise<UserRow[]> {
   const { filter, sort, first, after, actor } = listing;
-  return transact(app, async (app) => {
-    const rows = await read(app);
+  const rows = await readLagging(app, read);
+  await transact(app, async (app) => {
     // What was searched for may be a name, and so may a cursor: audit rows outlive whoever asks to be forgotten. The
     // fingerprint still tells, to who has the encryption key, whether a certain name was searched for.
     const searched = { ...filter, search: filter.search == null ? undefined : fingerprintOf(app, filter.search) };
@@ -121,8 +123,8 @@ async function readAudited(app: App, listing: Sorted, read: (app: App) => Promis
       ({ id }) => ({ actor, action: 'user.listed', userId: id, target: { kind: 'user', id } }) as const,
     );
     await recordAudits(app, entries);
-    return rows;
   });
+  return rows;
 }
 
 /** The condition for the people who fit the filter. @throws BAD_USER_INPUT */

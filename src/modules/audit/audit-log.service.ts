@@ -3,6 +3,7 @@ import type { Actor, App } from '../../core/context.js';
 import { transact } from '../../core/database.js';
 import { badInput } from '../../core/errors.js';
 import { requireId } from '../../core/input.js';
+import { readLagging } from '../../core/lagging.js';
 import { type Connection, olderThan, type PageArguments, readPage, toConnection } from '../../core/pages.js';
 import { recordAudit } from './audit.service.js';
 import { type AuditEventRow, auditEvents } from './audit.table.js';
@@ -29,20 +30,19 @@ export async function auditLog(app: App, listing: Listing): Promise<Connection<A
   const { filter, first, after, actor } = listing;
   const page = readPage(listing, ['time', 'id']);
   const where = conditionOf(filter);
-  const rows = await transact(app, async (app) => {
-    const found = await app.db
+  const rows = await readLagging(app, (db) =>
+    db
       .select()
       .from(auditEvents)
       .where(and(where, olderThan({ time: auditEvents.occurredAt, id: auditEvents.id }, page.after)))
       .orderBy(desc(auditEvents.occurredAt), desc(auditEvents.id))
-      .limit(page.limit + 1);
-    await recordAudit(app, { actor, action: 'audit.viewed', after: { filter, first, after } });
-    return found;
-  });
+      .limit(page.limit + 1),
+  );
+  await transact(app, (app) => recordAudit(app, { actor, action: 'audit.viewed', after: { filter, first, after } }));
   return toConnection(rows, {
     page,
     keyOf: (row) => [row.occurredAt, row.id],
-    count: () => app.db.$count(auditEvents, where),
+    count: () => readLagging(app, (db) => db.$count(auditEvents, where)),
   });
 }
 

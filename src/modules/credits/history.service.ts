@@ -1,7 +1,8 @@
 import { and, desc, eq, lt } from 'drizzle-orm';
 import type { App } from '../../core/context.js';
-import type { Database } from '../../core/database.js';
+import type { Database, Db } from '../../core/database.js';
 import { found, requireId } from '../../core/input.js';
+import { readLagging } from '../../core/lagging.js';
 import { createLookup } from '../../core/lookups.js';
 import { type Connection, type PageArguments, readPage, toConnection } from '../../core/pages.js';
 import { type CreditTransactionRow, creditTransactions as transactions } from './credits.table.js';
@@ -71,7 +72,7 @@ export async function creditBalance(app: App, options: { userId: string }): Prom
 }
 
 /**
- * The history, newest first.
+ * The history, newest first; a replica's is read only while it has all of it.
  *
  * @throws BAD_USER_INPUT, NOT_FOUND
  */
@@ -82,16 +83,17 @@ export async function creditTransactions(
   const userId = requireId(options.userId, 'userId');
   const page = readPage(options, ['integer']);
   const { userId: owner, version } = transactions;
-  const [account, rows] = await Promise.all([
-    findAccountRow(app, userId),
-    app.db
+  const read = (db: Db) =>
+    db
       .select()
       .from(transactions)
       .where(and(eq(owner, userId), page.after && lt(version, page.after[0])))
       .orderBy(desc(version))
-      .limit(page.limit + 1),
-  ]);
-  // Versions have no gaps: the account's is the number of its rows.
+      .limit(page.limit + 1);
+  const [account, lagging] = await Promise.all([findAccountRow(app, userId), readLagging(app, read)]);
+  // Versions have no gaps: the account's is the number of its rows, and a replica that lacks the first is told by it.
   const total = found(account).version;
+  const first = page.after ? Math.min(page.after[0] - 1, total) : total;
+  const rows = (lagging[0]?.version ?? 0) >= first ? lagging : await read(app.db);
   return toConnection(rows, { page, keyOf: (row) => [row.version], count: () => total });
 }

@@ -2,6 +2,7 @@ import { and, asc, desc, eq, inArray } from 'drizzle-orm';
 import type { Actor, App } from '../../core/context.js';
 import { transact } from '../../core/database.js';
 import { requireId } from '../../core/input.js';
+import { readLagging } from '../../core/lagging.js';
 import { type Connection, olderThan, type PageArguments, readPage, toConnection } from '../../core/pages.js';
 import { recordAudit } from '../audit/audit.service.js';
 import { type PaymentRow, paymentReversals, payments, type ReversalRow } from './payments.table.js';
@@ -24,20 +25,21 @@ export async function listPayments(app: App, listing: Listing): Promise<Connecti
     userId === undefined ? undefined : eq(payments.userId, userId),
     status == null ? undefined : eq(payments.status, status),
   );
-  const rows = await transact(app, async (app) => {
-    const target = userId === undefined ? undefined : { kind: 'user', id: userId };
-    await recordAudit(app, { actor, action: 'payments.viewed', userId, target, after: { status: status ?? null } });
-    return app.db
+  const rows = await readLagging(app, (db) =>
+    db
       .select()
       .from(payments)
       .where(and(where, olderThan({ time: createdAt, id }, page.after)))
       .orderBy(desc(createdAt), desc(id))
-      .limit(page.limit + 1);
-  });
+      .limit(page.limit + 1),
+  );
+  const target = userId === undefined ? undefined : { kind: 'user', id: userId };
+  const look = { actor, action: 'payments.viewed', userId, target, after: { status: status ?? null } } as const;
+  await transact(app, (app) => recordAudit(app, look));
   return toConnection(rows, {
     page,
     keyOf: (row) => [row.createdAt, row.id],
-    count: () => app.db.$count(payments, where),
+    count: () => readLagging(app, (db) => db.$count(payments, where)),
   });
 }
 

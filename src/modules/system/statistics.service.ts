@@ -2,7 +2,9 @@
 import { and, eq, gte, inArray, lt, type SQL, sql } from 'drizzle-orm';
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 import type { App } from '../../core/context.js';
+import type { Db } from '../../core/database.js';
 import { badInput } from '../../core/errors.js';
+import { readLagging } from '../../core/lagging.js';
 import { auditEvents } from '../audit/audit.table.js';
 import { activeDays } from '../auth/activity.table.js';
 import { users } from '../auth/auth.table.js';
@@ -53,14 +55,16 @@ type Counts = Map<string, number>;
  */
 export async function statistics(app: App, asked: Period): Promise<DayStatistics[]> {
   const period = wholeDays(asked);
-  const [signUps, activeUsers, signIns, credits, messages, revenue] = await Promise.all([
-    countSignUps(app, period),
-    countActiveUsers(app, period),
-    countSignIns(app, period),
-    sumCredits(app, period),
-    countMessages(app, period),
-    sumRevenue(app, period),
-  ]);
+  const [signUps, activeUsers, signIns, credits, messages, revenue] = await readLagging(app, (db) =>
+    Promise.all([
+      countSignUps(db, period),
+      countActiveUsers(db, period),
+      countSignIns(db, period),
+      sumCredits(db, period),
+      countMessages(db, period),
+      sumRevenue(db, period),
+    ]),
+  );
   return daysOf(period).map((day) => ({
     day,
     signUps: signUps.get(day) ?? 0,
@@ -98,11 +102,11 @@ const number = (expression: SQL): SQL<number> =>
 
 /** `value` of the rows of each day. Grouped by date, and written as text once a day and not once a row. */
 async function byDay(
-  app: App,
+  db: Db,
   options: { table: PgTable; day: SQL; value: SQL; where: SQL | undefined },
 ): Promise<Counts> {
   const { table, day, value, where } = options;
-  const rows = await app.db
+  const rows = await db
     .select({ day: sql<string>`${day}::text`, value: number(value) })
     .from(table)
     .where(where)
@@ -112,28 +116,28 @@ async function byDay(
 
 const dateOf = (time: PgColumn): SQL => sql`(${time} at time zone 'UTC')::date`;
 
-function countSignUps(app: App, period: Period): Promise<Counts> {
+function countSignUps(db: Db, period: Period): Promise<Counts> {
   const { createdAt } = users;
-  return byDay(app, { table: users, day: dateOf(createdAt), value: sql`count(*)`, where: within(createdAt, period) });
+  return byDay(db, { table: users, day: dateOf(createdAt), value: sql`count(*)`, where: within(createdAt, period) });
 }
 
-function countActiveUsers(app: App, { from, to }: Period): Promise<Counts> {
+function countActiveUsers(db: Db, { from, to }: Period): Promise<Counts> {
   const { day } = activeDays;
   const where = and(gte(day, isoDay(from.getTime())), lt(day, isoDay(to.getTime())));
-  return byDay(app, { table: activeDays, day: sql`${day}`, value: sql`count(*)`, where });
+  return byDay(db, { table: activeDays, day: sql`${day}`, value: sql`count(*)`, where });
 }
 
-function countMessages(app: App, period: Period): Promise<Counts> {
+function countMessages(db: Db, period: Period): Promise<Counts> {
   const { createdAt, messageCount } = messageLogs;
   const value = sql`sum(${messageCount})`;
-  return byDay(app, { table: messageLogs, day: dateOf(createdAt), value, where: within(createdAt, period) });
+  return byDay(db, { table: messageLogs, day: dateOf(createdAt), value, where: within(createdAt, period) });
 }
 
-async function countSignIns(app: App, period: Period): Promise<{ succeeded: Counts; failed: Counts }> {
+async function countSignIns(db: Db, period: Period): Promise<{ succeeded: Counts; failed: Counts }> {
   const { action, occurredAt } = auditEvents;
   const count = (what: string) => {
     const where = and(eq(action, what), within(occurredAt, period));
-    return byDay(app, { table: auditEvents, day: dateOf(occurredAt), value: sql`count(*)`, where });
+    return byDay(db, { table: auditEvents, day: dateOf(occurredAt), value: sql`count(*)`, where });
   };
   const [succeeded, failed] = await Promise.all([count('user.signed_in'), count('user.sign_in_failed')]);
   return { succeeded, failed };
@@ -142,12 +146,12 @@ async function countSignIns(app: App, period: Period): Promise<{ succeeded: Coun
 const GRANTED = ['PURCHASE', 'GRANT', 'PLAN_GRANT'] as const;
 const USED = ['USE', 'CAPTURE'] as const;
 
-async function sumCredits(app: App, period: Period): Promise<{ granted: Counts; used: Counts }> {
+async function sumCredits(db: Db, period: Period): Promise<{ granted: Counts; used: Counts }> {
   const { kind, amount, createdAt } = creditTransactions;
   const sumOf = (kinds: readonly (typeof kind._.data)[]) =>
     number(sql`coalesce(sum(abs(${amount})) filter (where ${inArray(kind, [...kinds])}), 0)`);
   const day = dateOf(createdAt);
-  const rows = await app.db
+  const rows = await db
     .select({ day: sql<string>`${day}::text`, granted: sumOf(GRANTED), used: sumOf(USED) })
     .from(creditTransactions)
     .where(within(createdAt, period))
@@ -158,10 +162,10 @@ async function sumCredits(app: App, period: Period): Promise<{ granted: Counts; 
   };
 }
 
-async function sumRevenue(app: App, period: Period): Promise<Map<string, Revenue[]>> {
+async function sumRevenue(db: Db, period: Period): Promise<Map<string, Revenue[]>> {
   const { paidAt, currency, amountMinor, reversedMinor } = payments;
   const day = dateOf(paidAt);
-  const rows = await app.db
+  const rows = await db
     .select({
       day: sql<string>`${day}::text`,
       currency,
