@@ -88,8 +88,11 @@ export interface Pgbouncer {
   close(): Promise<void>;
 }
 
-/** `deploy/pgbouncer/pgbouncer.ini` before this database, and nothing else changed. */
-export async function startPgbouncer(databaseUrl: string): Promise<Pgbouncer> {
+/** `deploy/pgbouncer/pgbouncer.ini` before this database, and nothing else changed than what is asked for. */
+export async function startPgbouncer(
+  databaseUrl: string,
+  changes: readonly (readonly [RegExp, string])[] = [],
+): Promise<Pgbouncer> {
   const directory = await sharedDirectory();
   const port = await freePort();
   const { hostname, port: serverPort, pathname, username } = new URL(databaseUrl);
@@ -100,6 +103,7 @@ export async function startPgbouncer(databaseUrl: string): Promise<Pgbouncer> {
     [/^listen_port = .*$/m, `listen_port = ${port}`],
     [/^auth_file = .*$/m, `auth_file = ${join(directory, 'userlist.txt')}`],
     [/^pidfile = .*\n/m, ''],
+    ...changes,
   ]);
   await writeFile(ini, text);
   await writeFile(join(directory, 'userlist.txt'), `"${username}" "secret"\n`);
