@@ -97,3 +97,40 @@ test('what is due by the clock is run without being asked for', async () => {
   await start({ name: 'every-minute', cron: '* * * * *', run: async () => ran.resolve() });
   await ran.promise;
 });
+
+test('what a check found is remembered with its run and nothing else of it, and every instance tells it', async () => {
+  const answers = [
+    { ok: false, broken: 'somebody' },
+    { ok: true, broken: 'nobody' },
+  ];
+  const { enqueue } = await start({ name: 'check-ledger', cron: NEVER, run: async () => answers.shift() });
+  const page = async () => (await harness.fastify.inject({ url: '/metrics', remoteAddress: '127.0.0.1' })).payload;
+  expect(await page()).not.toMatch(/^credence_check_ok/m);
+  await enqueue('check-ledger');
+  const first = await until('check-ledger', ({ ok }) => ok === false);
+  expect(await page()).toMatch(/^credence_check_ok\{check="ledger"\} 0$/m);
+  await enqueue('check-ledger');
+  const second = await until('check-ledger', ({ ok }) => ok === true);
+  expect(second.lastCompletedAt?.getTime()).toBeGreaterThan(first.lastCompletedAt?.getTime() ?? 0);
+  const text = await page();
+  expect(text).toMatch(/^credence_check_ok\{check="ledger"\} 1$/m);
+  expect(text).toMatch(/^credence_check_timestamp_seconds\{check="ledger"\} \d{10}/m);
+  expect(text).toMatch(/^credence_job_last_success_timestamp_seconds\{job_name="check-ledger"\} \d{10}/m);
+  expect(text).toMatch(/^credence_job_seconds_count\{job_name="check-ledger"\} 2$/m);
+  const [row] = await harness.app.sql.query<{ outputs: string }>(
+    'select string_agg(output::text, $1) as outputs from pgboss.job',
+    [' '],
+  );
+  expect(row?.outputs).not.toMatch(/body/);
+});
+
+test('a run that is due and not taken shows how long it has waited', async () => {
+  const { stop } = await start({ name: 'water-plants', cron: NEVER, run: async () => undefined });
+  await stop();
+  queue = undefined;
+  await harness.app.sql.write(
+    "insert into pgboss.job (name, start_after) values ('water-plants', now() - interval '20 minutes')",
+    [],
+  );
+  expect((await stateOf('water-plants'))?.oldestDueSeconds).toBeGreaterThanOrEqual(1_200);
+});
