@@ -111,14 +111,3 @@ test('what people, services and letters do shows on the page', async () => {
     expect(payload.match(new RegExp(`^${line.replace(/[{}]/g, '\\$&')}`, 'm')), line).not.toBeNull();
   }
 });
-
-test('a server whose database is gone says so, and still shows the rest', async () => {
-  const harness = await createHarness();
-  await harness.app.database.close();
-  const { payload, statusCode } = await scrape(harness);
-  expect(statusCode).toBe(200);
-  expect(payload).toMatch(/^credence_database_up 0$/m);
-  expect(payload).not.toMatch(/^credence_(outbox|audit|jobs_queued|check|stripe_events)/m);
-  expect(payload).toMatch(/^credence_draining 0$/m);
-  await harness.close();
-});
