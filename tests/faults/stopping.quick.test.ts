@@ -18,7 +18,7 @@ afterEach(async () => {
 describe('a process that is told to stop', () => {
   it('under load, again and again: ends with 0, and every answer it gave is true', async () => {
     place = await createFaultPlace();
-    const load = await place.load('stopped');
+    const load = await place.load('stopped', 2);
     for (let round = 0; round < 2; round += 1) {
       await load.more(50);
       expect(await place.server().end('SIGTERM')).toBe(0);
@@ -32,7 +32,7 @@ describe('a process that is told to stop', () => {
 
   it('twice, and by another signal on top, ends once and cleanly', async () => {
     place = await createFaultPlace();
-    const load = await place.load('twice');
+    const load = await place.load('twice', 2);
     await load.more(20);
     const { child } = place.server();
     const ended = once(child, 'exit');
@@ -47,7 +47,7 @@ describe('a process that is told to stop', () => {
     const dice = createDice('starts');
     const empty = await createPlace({ empty: true });
     try {
-      for (let round = 0; round < 4; round += 1) {
+      for (let round = 0; round < 3; round += 1) {
         const { child } = spawnCredence(empty.env);
         const ended = once(child, 'exit');
         await Promise.race([ended, pause(300 + dice.below(1_500))]);
@@ -70,7 +70,7 @@ it.each([
   ['an exception that nobody catches', `throw new Error('planted')`, 'uncaught exception'],
 ])('after %s it says so, finishes what runs, and ends with 1', async (_, code, said) => {
   place = await createFaultPlace({ env: { NODE_OPTIONS: planted('SIGUSR2', code) } });
-  const load = await place.load('planted');
+  const load = await place.load('planted', 2);
   await load.more(20);
   const { child, output } = place.server();
   const ended = once(child, 'exit');
