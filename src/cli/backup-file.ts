@@ -49,7 +49,7 @@ export async function openBackup(file: string, onBytes: (bytes: number) => void)
     const entry = entries.get(name);
     if (entry?.bytes !== bytes) throw refuse(`${name} is not whole`);
     const hash = createHash('sha256');
-    for await (const chunk of bytes === 0 ? [] : (entry.stream() as AsyncIterable<Buffer>)) {
+    for await (const chunk of entry.stream() as AsyncIterable<Buffer>) {
       hash.update(chunk);
       done += chunk.length;
       onBytes(done);

@@ -59,7 +59,8 @@ const orOk = (findings: Finding[], sentence: string) => (findings.length === 0 ?
 function lookAtNode({ config }: Scope): Finding[] {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
-  if (major < 20) return [problem(`Node.js ${process.version} is too old.`, 'Install Node.js 20 or newer, better 24.')];
+  const advice = 'Start with npm, which brings its own Node.js, or install Node.js 24.';
+  if (major < 20) return [problem(`Node.js ${process.version} is too old.`, advice)];
   if (config.database.kind === 'pglite' && (major < 22 || (major === 22 && minor < 13)))
     return [
       problem(
@@ -67,6 +68,7 @@ function lookAtNode({ config }: Scope): Finding[] {
         'Start with npm, which brings its own Node.js, or set DATABASE_URL.',
       ),
     ];
+  if (major < 22) return [warning(`Node.js ${process.version} gets no repairs any more.`, advice)];
   return [ok(`Node.js ${process.version} on ${process.platform}; the machine's time zone is ${timeZone}.`)];
 }
 

@@ -41,15 +41,23 @@ export async function withApp<T>(work: (app: App) => Promise<T>): Promise<T> {
   requireExisting(config);
   const app = await openApp(config);
   try {
-    await requireMigrated(app.database);
     return await work(app);
   } finally {
     await closeApp(app);
   }
 }
 
-export async function openApp(config: Config): Promise<App> {
-  return createApp({ ...config, redisUrl: undefined, tracing: undefined }, quietParts(config));
+/** The database comes first: where there is none, no encryption key is left behind for it. */
+async function openApp(config: Config): Promise<App> {
+  const parts = quietParts(config);
+  const database = await openDatabase(config.database, parts.log);
+  try {
+    await requireMigrated(database);
+    return await createApp({ ...config, redisUrl: undefined, tracing: undefined }, { ...parts, database });
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
 }
 
 /** Lines on standard error alone, and none in the store or at receivers, which belong to servers. */
@@ -65,7 +73,7 @@ export function requireExisting({ database }: Config): void {
   );
 }
 
-export async function requireMigrated(database: Database): Promise<void> {
+async function requireMigrated(database: Database): Promise<void> {
   const pending = await countPendingMigrations(database);
   if (pending > 0) {
     throw new DatabaseRefusal(

@@ -3,17 +3,17 @@ import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { blob, buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
-import { closeApp } from '../app.js';
 import type { Config } from '../core/config.js';
 import { lockDataDirectory } from '../core/data-directory-lock.js';
 import { openDatabase } from '../core/database.js';
 import { countPendingMigrations, listMigrations } from '../core/migrations.js';
 import type { StoredEntry } from '../core/tar.js';
+import { inspectSigningKeys } from '../modules/auth/signing-keys.service.js';
 import { verifyAudit } from './audit-verify.js';
 import { type Backup, DATABASE_ENTRY, FILES_PREFIX, KEY_ENTRY, openBackup } from './backup-file.js';
 import { CommandRefusal } from './failure.js';
 import { checkLedger } from './ledger-verify.js';
-import { commandLog, openApp, readConfig } from './opening.js';
+import { commandLog, readConfig, withApp, withDatabase } from './opening.js';
 import { requireTools, restorePostgres } from './postgres-tools.js';
 import { EXIT, type Outcome } from './run.js';
 import type { Ui } from './ui.js';
@@ -38,7 +38,7 @@ export async function restore({ file, force = false }: Options, ui: Ui): Promise
   await requireKeyFits(config, backup, force);
   const notes = await restoreDatabase(config, backup, { force, aside, ui });
   notes.push(...(await restoreKey(config, backup, aside)), ...(await restoreFiles(config, backup)));
-  return prove(config, { backup, notes, ui });
+  return prove({ backup, notes, ui });
 }
 
 const NAMES = { pglite: 'the embedded database (no DATABASE_URL)', postgres: 'a PostgreSQL server' };
@@ -145,34 +145,34 @@ async function restoreFiles(config: Config, { entries }: Backup): Promise<string
     // Whoever made the archive chose the names.
     if (!path.startsWith(join(config.storage.directory, '/'))) throw new Error('A name leads out of the folder.');
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    if (entry.bytes === 0) await writeFile(path, '', { mode: 0o600 });
-    else await pipeline(entry.stream(), createWriteStream(path, { mode: 0o600 }));
+    await pipeline(entry.stream(), createWriteStream(path, { mode: 0o600 }));
   }
   return [`${files.length} files are back in ${config.storage.directory}.`];
 }
 
-/** The journal of migrations, then every book and the whole audit log. */
-async function prove(
-  config: Config,
-  { backup, notes, ui }: { backup: Backup; notes: string[]; ui: Ui },
-): Promise<Outcome> {
-  const app = await openApp(config);
-  try {
-    await listMigrations(app.database);
-    const head = [`Restored what was backed up at ${backup.manifest.createdAt}.`, ...notes];
-    const pending = await countPendingMigrations(app.database);
-    if (pending > 0) {
-      const text = `It lacks ${pending} migrations of this build: run "credence migrate up", then "ledger verify" and "audit verify".`;
-      return { ok: true, result: { notes, pending, ledger: null, audit: null }, text: [...head, text].join('\n') };
-    }
+/** The journal of migrations, then every book, the whole audit log, and whether what is sealed can be opened. */
+async function prove({ backup, notes, ui }: { backup: Backup; notes: string[]; ui: Ui }): Promise<Outcome> {
+  const head = [`Restored what was backed up at ${backup.manifest.createdAt}.`, ...notes];
+  const pending = await withDatabase(async (database) => {
+    await listMigrations(database);
+    return countPendingMigrations(database);
+  });
+  if (pending > 0) {
+    const text = `It lacks ${pending} migrations of this build: run "credence migrate up", then "ledger verify" and "audit verify".`;
+    return { ok: true, result: { notes, pending, ledger: null, audit: null }, text: [...head, text].join('\n') };
+  }
+  return withApp(async (app) => {
     const ledger = await checkLedger(app, ui);
     const audit = await verifyAudit(app, ui);
+    const { sealed, opened } = await inspectSigningKeys(app);
+    const keys = sealed > opened ? [LOCKED_OUT] : [];
     return {
-      ok: ledger.ok && audit.ok,
-      result: { notes, pending, ledger: ledger.result, audit: audit.result },
-      text: [...head, ledger.text, audit.text].join('\n'),
+      ok: ledger.ok && audit.ok && keys.length === 0,
+      result: { notes, pending, keysOpen: keys.length === 0, ledger: ledger.result, audit: audit.result },
+      text: [...head, ledger.text, audit.text, ...keys].join('\n'),
     };
-  } finally {
-    await closeApp(app);
-  }
+  });
 }
+
+const LOCKED_OUT =
+  'The encryption key here is NOT the one that this backup was made with: put that one in ENCRYPTION_KEY or DATA_DIR, or no server starts.';

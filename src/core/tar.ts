@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 
 /** One file of an archive. */
 export interface TarEntry {
@@ -122,8 +122,7 @@ async function readHeaders(file: FileHandle, path: string): Promise<StoredEntry[
     const start = position + BLOCK;
     if (start + bytes > size) throw new TarDamaged('it ends early');
     const name = header.toString('utf8', 0, LONGEST_NAME).replace(/\0.*$/s, '');
-    const stream = () =>
-      createReadStream(path, bytes === 0 ? { start, end: start, highWaterMark: 1 } : { start, end: start + bytes - 1 });
+    const stream = () => (bytes === 0 ? Readable.from([]) : createReadStream(path, { start, end: start + bytes - 1 }));
     entries.push({ name, bytes, stream });
     position = start + Math.ceil(bytes / BLOCK) * BLOCK;
   }

@@ -87,9 +87,10 @@ async function readTornAccounts(app: App, range: { after: string; last: string |
   }));
 }
 
-function merge(...lists: BrokenAccount[][]): BrokenAccount[] {
-  const byId = Map.groupBy(lists.flat(), ({ userId }) => userId);
-  return [...byId].map(([userId, accounts]) => ({ userId, problems: accounts.flatMap(({ problems }) => problems) }));
+function merge(one: readonly BrokenAccount[], other: readonly BrokenAccount[]): BrokenAccount[] {
+  const byId = new Map(one.map(({ userId, problems }) => [userId, [...problems]]));
+  for (const { userId, problems } of other) byId.set(userId, [...(byId.get(userId) ?? []), ...problems]);
+  return [...byId].map(([userId, problems]) => ({ userId, problems }));
 }
 
 /** Reads the table itself: the index that forbids a second key is what may be damaged. */
