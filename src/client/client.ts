@@ -17,7 +17,7 @@ export interface CredenceClientOptions {
   serviceKey: string;
   /** How old an answer about a token may be, in milliseconds: 5,000 when absent; 0 asks the server every time. */
   maxStalenessMs?: number | undefined;
-  /** How many tokens are remembered: 10,000 when absent, which takes some 10 MB. */
+  /** How many tokens are remembered: 10,000 when absent, which takes some 7 MB. */
   maxEntries?: number | undefined;
   /**
    * Proves sign-ins of people by the key set, without asking: as long as a token is younger than `maxStalenessMs`, it is
