@@ -8,7 +8,7 @@ describe.skipIf(!hasPrograms('nginx'))('three instances behind nginx', () => {
   beforeAll(async () => {
     fleet = await createFleet({ instances: 3, env: { RATE_LIMIT_AUTH: String(AUTH_LIMIT), LOG_LEVEL: 'debug' } });
     await orderAllJobs(fleet);
-  });
+  }, 180_000);
   afterAll(() => fleet.close());
 
   promisesOfAFleet(() => fleet);

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { openDatabase } from '../../src/core/database.js';
 import { createPostgresDatabase, findPostgresServer, silentLog } from '../support/database.js';
 import { createFleet, type Fleet } from '../support/fleet.js';
@@ -24,7 +24,7 @@ describe.skipIf(!hasPrograms('nginx', 'pgbouncer'))('two instances through pgbou
       },
     });
     await orderAllJobs(fleet);
-  });
+  }, 180_000);
   afterAll(async () => {
     await fleet.close();
     await pgbouncer.close();
@@ -45,16 +45,16 @@ describe.skipIf(!hasPrograms('nginx', 'pgbouncer'))('two instances through pgbou
 describe.skipIf(!hasPrograms('pgbouncer'))('pgbouncer in transaction mode', () => {
   it('the demo goes through it from beginning to end', async () => {
     const { env, dispose } = await createPlace();
+    onTestFinished(dispose);
     const direct = env.DATABASE_URL ?? '';
     const pgbouncer = await startPgbouncer(direct);
+    onTestFinished(() => pgbouncer.close());
     const server = await startCredence({ ...env, DATABASE_URL: pgbouncer.url, DATABASE_DIRECT_URL: direct });
+    onTestFinished(async () => void (await server.end('SIGTERM')));
     const { stdout } = await promisify(execFile)(process.execPath, [DEMO, '--url', server.url], {
       env: { PATH: process.env.PATH, DATA_DIR: env.DATA_DIR, NO_COLOR: '1' },
     });
     expect(stdout).toContain('steps went as they should');
-    await server.end('SIGTERM');
-    await pgbouncer.close();
-    await dispose();
   }, 120_000);
 
   it('without the limits of connections nothing is opened, and what to write is said', async () => {

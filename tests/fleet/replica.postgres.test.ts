@@ -39,7 +39,7 @@ describe.skipIf(findServerPrograms() === undefined)('with a streaming replica', 
     operator = await h.admin(['users:read', 'users:write', 'audit:read']);
     service = await h.service(['tokens:validate', 'credits:read', 'credits:grant', 'credits:use']);
     standby = postgres(cluster.replica.url, { max: 1, onnotice: () => undefined });
-  });
+  }, 180_000);
   afterAll(async () => {
     await standby.end();
     await h.close();
