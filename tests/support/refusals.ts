@@ -84,7 +84,7 @@ export function declaredRefusals(): ReadonlyMap<string, Declared> {
 }
 
 /** Whether the reference may keep silent about this: every field, its level, or its own declaration has the code. */
-export function isDeclared(root: 'Query' | 'Mutation', field: string, code: ErrorCode): boolean {
+function isDeclared(root: 'Query' | 'Mutation', field: string, code: ErrorCode): boolean {
   // Nobody acts in another's name beyond what the access page lists.
   if (root === 'Mutation' && code === 'FORBIDDEN') return true;
   if (ALWAYS.includes(code) || codesOfLevel(levelOf(root, field) ?? '').includes(code)) return true;
@@ -97,7 +97,7 @@ interface Refusal {
 }
 
 /**
- * Every refusal that any test sees has to stand where readers of docs/API_REFERENCE.md find it: in the `@throws` of the
+ * Every refusal of these answers has to stand where readers of docs/API_REFERENCE.md find it: in the `@throws` of the
  * field's service.
  *
  * @throws Error that names the field and the code otherwise
