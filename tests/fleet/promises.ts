@@ -6,7 +6,7 @@ import { JOBS } from '../../src/jobs/schedule.js';
 import { silentLog } from '../support/database.js';
 import type { Fleet, Instance } from '../support/fleet.js';
 import { PASSWORD, uniqueName } from '../support/harness.js';
-import { ask } from '../support/process.js';
+import { ask, type GraphqlAnswer } from '../support/process.js';
 import { startLoad } from './load.js';
 
 export const AUTH_LIMIT = 25;
@@ -117,13 +117,17 @@ async function countRuns(fleet: Fleet): Promise<{ kept: Record<string, number>; 
 /** What holds of several instances as of one, whichever way they reach the database. */
 export function promisesOfAFleet(getFleet: () => Fleet): void {
   it('a limit is exact over all instances', async () => {
-    const { nginx } = getFleet();
-    const from = newAddress();
+    const { nginx, instances } = getFleet();
     const query = `mutation { verifyEmail(token: "nothing") { user { id } } }`;
-    const codes = await Promise.all(Array.from({ length: 3 * AUTH_LIMIT }, () => nginx.ask({ query, from })));
+    const several = (from: string) => Promise.all(instances.map(() => nginx.ask({ query, from })));
+    // An instance that is still compiling its first request may not hear Redis in time, and counts alone then.
+    await several(newAddress());
+    const from = newAddress();
+    const codes: GraphqlAnswer[] = [];
+    while (codes.length < 3 * AUTH_LIMIT) codes.push(...(await several(from)));
     const count = (wanted: string) => codes.filter(({ code }) => code === wanted).length;
     expect(count('TOKEN_INVALID')).toBe(AUTH_LIMIT);
-    expect(count('RATE_LIMITED')).toBe(2 * AUTH_LIMIT);
+    expect(count('RATE_LIMITED')).toBe(codes.length - AUTH_LIMIT);
   });
 
   it('a session that ends on one instance is refused by the others at once', async () => {
