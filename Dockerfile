@@ -49,5 +49,6 @@ STOPSIGNAL SIGTERM
 # Whether it lives, not whether it can serve: a database that is away is no reason to kill the process.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=90s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health/live`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "--enable-source-maps", "/app/dist/main.js"]
+# Under load most of what a request makes is gone before it is looked at again: a larger nursery looks less often.
+ENTRYPOINT ["node", "--enable-source-maps", "--max-semi-space-size=64", "/app/dist/main.js"]
 CMD ["serve"]

@@ -24,13 +24,20 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
+/** What `npm start` gives Node.js before the product's own file. */
+function startFlags(): string[] {
+  const { scripts } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')) as { scripts: { start: string } };
+  return scripts.start.split(' ').filter((word) => word.startsWith('--'));
+}
+
 /** Starts `node <script>` (a path below the repository's root) and waits for an address in what it prints. */
 export async function startServer(
   name: string,
   options: { script: string; env: Record<string, string>; args?: readonly string[] },
 ): Promise<Server> {
   const startedAt = performance.now();
-  const child = spawn(process.execPath, [...(options.args ?? []), options.script], {
+  const flags = options.args ?? (options.script === 'dist/main.js' ? startFlags() : []);
+  const child = spawn(process.execPath, [...flags, options.script], {
     cwd: ROOT,
     env: { PATH: process.env.PATH ?? '', ...options.env },
     stdio: ['ignore', 'pipe', 'inherit'],

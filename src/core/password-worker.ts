@@ -40,7 +40,7 @@ function hash(password: string, { memoryKiB, iterations, parallelism }: HashSett
 
 // Answering requests comes before hashing: on a busy machine the scheduler lets the server go first.
 try {
-  setPriority(10);
+  setPriority(19);
 } catch {
   // Where that is not allowed, hashing still runs beside the server.
 }

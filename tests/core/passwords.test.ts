@@ -254,7 +254,7 @@ describe('the children', () => {
     const { passwords, children } = watched();
     await passwords.hash('a password');
     const pid = children[0]?.pid ?? 0;
-    expect(getPriority(pid)).toBe(10);
+    expect(getPriority(pid)).toBe(19);
     for (const signal of ['SIGINT', 'SIGTERM'] as const) children[0]?.kill(signal);
     await passwords.hash('a password');
     expect(children).toHaveLength(1);

@@ -71,7 +71,7 @@ async function credentials(): Promise<Record<string, string>> {
 function adapt(text: string): string {
   return text
     .replaceAll(/https?:\/\/(127\.0\.0\.1:4000|localhost:4000|id\.example\.com)/g, server.url)
-    .replaceAll(/\bnode (--enable-source-maps )?dist\/main\.js/g, 'credence')
+    .replaceAll(/\bnode (--[\w=-]+ )*dist\/main\.js/g, 'credence')
     .replaceAll('crd_svc_…', env.SERVICE_KEY ?? '');
 }
 
@@ -139,7 +139,7 @@ describe('the command line of the docs', () => {
     .flatMap((block) => commandsOf(block.text).map((command) => ({ block, command })))
     .map(({ block, command }) => ({
       block,
-      call: /^(?:npx )?(?:credence|node (?:--enable-source-maps )?dist\/main\.js)\b(.*)/s.exec(command)?.[1],
+      call: /^(?:npx )?(?:credence|node (?:--[\w=-]+ )*dist\/main\.js)\b(.*)/s.exec(command)?.[1],
     }))
     .filter((entry): entry is { block: Block; call: string } => entry.call !== undefined);
 
