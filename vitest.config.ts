@@ -4,11 +4,16 @@ import { defineConfig } from 'vitest/config';
 // What only a server can show (connections that die, many at once, many processes) wants one: `*.postgres.test.ts`. What
 // no database has a part in is not run again beside a server.
 const SAME_BESIDE_EVERY_DATABASE = [
-  'tests/browser/{letters,spa}.test.ts',
-  'tests/core/{html,log-*,logger,network,openid-fetch,password*,payments,recovery-phrase,sealed-stream}.test.ts',
+  'tests/api/bad-input.test.ts',
+  'tests/browser/**',
+  'tests/core/{html,log-*,logger,network,openid-fetch,password*,payments,recovery-phrase,sealed-stream,storage}.test.ts',
+  'tests/database/data-directory.test.ts',
   'tests/docs/{code,queries,webhook-receivers}.test.ts',
+  'tests/files/avatars.test.ts',
   'tests/house/**',
   'tests/mail/{letters,resend}.test.ts',
+  'tests/process/start.test.ts',
+  'tests/shipping/image.test.ts',
 ];
 
 export default defineConfig({

@@ -3,7 +3,6 @@ import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { findPostgresServer } from '../support/database.js';
 import { ask, createPlace, spawnCredence, startCredence } from '../support/process.js';
 
 const places: Awaited<ReturnType<typeof createPlace>>[] = [];
@@ -118,8 +117,7 @@ describe('a whole server', () => {
     expect(await server.end('SIGTERM')).toBe(0);
   }, 300_000);
 
-  it('refuses a second process on one embedded database with a sentence', async ({ skip }) => {
-    skip(findPostgresServer() !== undefined, 'PostgreSQL serves any number of processes');
+  it('refuses a second process on one embedded database with a sentence', async () => {
     const { env } = await place();
     const first = await startCredence(env);
     const { child, output } = spawnCredence(env);
@@ -150,19 +148,4 @@ describe('a whole server', () => {
       Array.from({ length: 20 }, () => 200),
     );
   }, 300_000);
-
-  it('lets eight processes start at once on one PostgreSQL', async ({ skip }) => {
-    skip(findPostgresServer() === undefined, 'needs TEST_DATABASE_URL');
-    const { env } = await place();
-    const servers = await Promise.all(Array.from({ length: 8 }, () => startCredence(env)));
-    const keys = servers.map((server) => shown(server.output(), 'Service key')).filter(Boolean);
-    expect(keys).toHaveLength(1);
-    const passwords = servers.map((server) => shown(server.output(), 'Password')).filter(Boolean);
-    expect(passwords).toHaveLength(1);
-    const jwks = await Promise.all(
-      servers.map(async (server) => (await fetch(`${server.url}/.well-known/jwks.json`)).json()),
-    );
-    for (const keySet of jwks) expect(keySet).toEqual(jwks[0]);
-    for (const server of servers) expect(await server.end('SIGTERM')).toBe(0);
-  }, 600_000);
 });
