@@ -5,6 +5,7 @@ import {
   createSecretKey,
   hash,
   hkdfSync,
+  type KeyObject,
   randomBytes,
   timingSafeEqual,
 } from 'node:crypto';
@@ -17,6 +18,8 @@ import { type Config, parseEncryptionKey } from './config.js';
 export interface Secrets {
   /** 32 bytes, the same for the same purpose as long as the encryption key stays. */
   derive(purpose: string): Buffer;
+  /** HMAC-SHA-256 (RFC 2104) as base64url: two texts can be told apart without keeping either. */
+  mac(purpose: string, text: string): string;
   /** AES-256-GCM with a random nonce; `aad` ties the result to its row, so that it cannot be moved to another. */
   encrypt(purpose: string, plaintext: string, aad: string): string;
   /** Throws when the text was altered, moved or sealed with another key. */
@@ -33,8 +36,18 @@ export function createSecrets(encryptionKey: Buffer): Secrets {
     }
     return key;
   }
+  // With the bytes of a key Node takes seven times as long as with a key object.
+  const objects = new Map<string, KeyObject>();
+  function objectOf(purpose: string): KeyObject {
+    const known = objects.get(purpose);
+    if (known !== undefined) return known;
+    const made = createSecretKey(derive(purpose));
+    objects.set(purpose, made);
+    return made;
+  }
   return {
     derive,
+    mac: (purpose, text) => createHmac('sha256', objectOf(purpose)).update(text).digest('base64url'),
     encrypt: (purpose, plaintext, aad) => `v1.${seal(derive(purpose), plaintext, aad)}`,
     decrypt(purpose, sealed, aad) {
       if (!sealed.startsWith('v1.')) throw new Error('Unknown seal version');

@@ -1,6 +1,5 @@
 // Invariants: whoever looks at a person, alone or in a list, leaves a row in that person's history before anything is
 // shown; a list leaves one row more, with what was searched for.
-import { createHmac } from 'node:crypto';
 import { and, asc, desc, eq, gte, isNotNull, isNull, lt, not, or, type SQL, sql } from 'drizzle-orm';
 import type { Actor, App } from '../../core/context.js';
 import { type Db, transact } from '../../core/database.js';
@@ -104,7 +103,7 @@ function newerThan(after: readonly [Date, string] | undefined): SQL | undefined 
 
 function fingerprintOf(app: App, search: string): string {
   const text = search.trim().toLowerCase();
-  return createHmac('sha256', app.secrets.derive('audit-search')).update(text).digest('base64url');
+  return app.secrets.mac('audit-search', text);
 }
 
 /** Reads, and answers when it is on record that it did: nothing is shown that is not recorded. */

@@ -1,7 +1,6 @@
 // Guesses are counted before they are looked at, in the database, so that neither 500 at once nor a restart gets
 // more than its share (P8). A block looks like a wrong password (P3); a known device has a budget of its own, so
 // that strangers cannot keep the owner out (P5).
-import { createHmac } from 'node:crypto';
 import { eq, like, or, type SQL, sql } from 'drizzle-orm';
 import type { Actor, App } from '../../core/context.js';
 import { AppError } from '../../core/errors.js';
@@ -113,7 +112,7 @@ interface CountedRow {
 }
 
 function blind(app: App, text: string): string {
-  return createHmac('sha256', app.secrets.derive('throttle')).update(text).digest('base64url');
+  return app.secrets.mac('throttle', text);
 }
 
 interface Guess {

@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import type { App } from '../../core/context.js';
 import { AppError } from '../../core/errors.js';
 
@@ -24,7 +24,5 @@ export function readPlace(app: App, { purpose, token }: { purpose: Purpose; toke
 }
 
 function signatureOf(app: App, purpose: Purpose, text: string): string {
-  return createHmac('sha256', app.secrets.derive(`place:${purpose}`))
-    .update(text)
-    .digest('base64url');
+  return app.secrets.mac(`place:${purpose}`, text);
 }

@@ -1,7 +1,6 @@
 // Invariants: a letter exists if and only if the transaction that caused it was committed; it ends SENT or DEAD; its
 // links stand in the database only encrypted, and not at all once it is sent or given up. Sending is at least once:
 // a sender killed after the mail server said yes and before `markSent` sends again, under the same key.
-import { createHmac } from 'node:crypto';
 import { and, eq, is, lt, min, ne, type SQL, sql } from 'drizzle-orm';
 import { PgTransaction } from 'drizzle-orm/pg-core';
 import { type Batcher, createBatcher } from '../../core/batch.js';
@@ -112,7 +111,7 @@ interface SealedLetter {
 /** Tells one IPv4 address or IPv6 /64 from another without keeping it. Only of letters that are limited. */
 function ipHashOf(app: App, request: { kind: LetterKind; ip?: string | null }): string | null {
   if (!request.ip || !isLimited(request)) return null;
-  return createHmac('sha256', app.secrets.derive('letter-ip')).update(networkKey(request.ip)).digest('base64url');
+  return app.secrets.mac('letter-ip', networkKey(request.ip));
 }
 
 /**
