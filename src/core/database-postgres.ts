@@ -10,6 +10,7 @@ import {
   POSTGRES_TIMINGS,
   type PostgresTimings,
   pooledOptions,
+  preparedOptions,
 } from './postgres-lane.js';
 import { PostgresListener } from './postgres-listener.js';
 import { createPool } from './postgres-pool.js';
@@ -74,8 +75,9 @@ export async function openPostgres(
     guard,
     observe,
   });
+  const onLanes = isPooled ? connecting : preparedOptions(timings);
   const createLane = (name: 'readers' | 'writers') =>
-    new Lane(() => postgres(config.url, { ...connecting, max: shares[name] }), {
+    new Lane(() => postgres(config.url, { ...onLanes, max: shares[name] }), {
       name,
       timings,
       observe,

@@ -70,6 +70,15 @@ export function clientOptions(timings: PostgresTimings): ClientOptions {
 }
 
 /**
+ * The same for prepared statements. The server keeps a statement's plan, and one made while a table was nearly empty
+ * reads all of it, until statistics are next taken, however large it grows meanwhile. All these statements have indexes.
+ */
+export function preparedOptions(timings: PostgresTimings): ClientOptions {
+  const options = clientOptions(timings);
+  return { ...options, connection: { ...options.connection, enable_seqscan: 'off' } };
+}
+
+/**
  * The same to a pooler that hands out a connection a transaction. It refuses settings of a session, which the pooler
  * has to give its connections itself (see `postgres-pooler.ts`), and what is prepared on one connection is not known on
  * the next (pgbouncer before 1.21, and any with `max_prepared_statements = 0`).

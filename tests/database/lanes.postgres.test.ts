@@ -26,6 +26,18 @@ it('readers do not stand in line behind what writes', async () => {
   await written;
 });
 
+it('a plan that is kept does not read whole tables, however small they were when it was made', async () => {
+  await database.db.execute('create table small (key text primary key)');
+  await database.db.execute('analyze small');
+  const look = () => database.sql.write('select key from small where key = $1', ['key9']);
+  for (let time = 0; time < 20; time += 1) await look();
+  await database.db.execute(`insert into small select 'key' || n from generate_series(1, 5000) n`);
+  for (let time = 0; time < 20; time += 1) await look();
+  await Promise.all(Array.from({ length: 20 }, () => database.sql.write('select pg_stat_force_next_flush()', [])));
+  const read = `select seq_tup_read::int as rows from pg_stat_user_tables where relname = 'small'`;
+  expect(await database.sql.query(read, [])).toEqual([{ rows: 0 }]);
+});
+
 const COUNT = 'select count(*)::int as held from pg_stat_activity where datname = current_database()';
 const held = async () => (await database.sql.query<{ held: number }>(COUNT, []))[0]?.held ?? 0;
 
