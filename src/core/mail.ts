@@ -8,6 +8,8 @@ export interface Letter {
   html: string;
   /** The same letter sent twice carries the same key: the mailbox keeps one, receivers see one Message-ID. */
   idempotencyKey: string;
+  /** It was tried before, and how that ended is not known: whoever keeps letters looks whether it has this one. */
+  isRepeat?: boolean;
 }
 
 /** A letter in the development mailbox. */

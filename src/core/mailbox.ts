@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Letter, Mailer, StoredLetter } from './mail.js';
 
 const KEPT_LETTERS = 500;
+/** After so many letters the oldest are looked for and removed; there may be as many too many. */
+const CLEAN_EVERY = 50;
 /** `<milliseconds>-<id>.json`: names sort by time. */
 const LETTER_FILE = /^\d{14}-(?<id>[0-9a-f]{32})\.json$/;
 
@@ -16,6 +19,7 @@ export function createMailbox(dataDir: string): Mailer & Required<Pick<Mailer, '
   // Files never change once they are there, so each is read once.
   const read = new Map<string, StoredLetter>();
   let lastMillis = 0;
+  let sent = 0;
 
   async function names(): Promise<string[]> {
     const files = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
@@ -26,6 +30,23 @@ export function createMailbox(dataDir: string): Mailer & Required<Pick<Mailer, '
       .filter((name) => LETTER_FILE.test(name))
       .sort()
       .reverse();
+  }
+
+  /** Without the thread pool: handing it the steps of so small a write takes several times as long as doing them. */
+  function write(name: string, text: string): void {
+    const draft = resolve(directory, `.${name}.${process.pid}`);
+    try {
+      writeFileSync(draft, text, { mode: 0o600 });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      writeFileSync(draft, text, { mode: 0o600 });
+    }
+    renameSync(draft, resolve(directory, name));
+  }
+
+  async function removeOldest(): Promise<void> {
+    for (const old of (await names()).slice(KEPT_LETTERS)) await rm(resolve(directory, old), { force: true });
   }
 
   async function open(name: string): Promise<StoredLetter | undefined> {
@@ -43,16 +64,12 @@ export function createMailbox(dataDir: string): Mailer & Required<Pick<Mailer, '
 
   return {
     async send(letter) {
-      await mkdir(directory, { recursive: true, mode: 0o700 });
       const id = createHash('sha256').update(letter.idempotencyKey).digest('hex').slice(0, 32);
-      const present = await names();
-      if (present.some((name) => name.endsWith(`-${id}.json`))) return;
+      if (letter.isRepeat && (await names()).some((name) => name.endsWith(`-${id}.json`))) return;
       lastMillis = Math.max(Date.now(), lastMillis + 1);
       const name = `${String(lastMillis).padStart(14, '0')}-${id}.json`;
-      const draft = resolve(directory, `.${name}.${process.pid}`);
-      await writeFile(draft, JSON.stringify(store(id, letter, new Date(lastMillis)), null, 2), { mode: 0o600 });
-      await rename(draft, resolve(directory, name));
-      for (const old of present.slice(KEPT_LETTERS - 1)) await rm(resolve(directory, old), { force: true });
+      write(name, JSON.stringify(store(id, letter, new Date(lastMillis)), null, 2));
+      if (sent++ % CLEAN_EVERY === 0) await removeOldest();
     },
     async list() {
       const present = (await names()).slice(0, KEPT_LETTERS);

@@ -14,6 +14,8 @@ const CLEAN_EVERY_MS = 3_600_000;
 const LANES = 2;
 /** Letters that a lane takes at once. Together no more than a mail server likes to see at a time. */
 const TAKEN = 4;
+/** Under load letters gather for so long before they are looked for again: together they cost a statement, not two each. */
+const GATHER_MS = 250;
 
 export interface LetterSender {
   /** Looks for due letters now. */
@@ -29,42 +31,57 @@ export interface LetterSender {
 export function startSendLetters(app: App): LetterSender {
   const lanes = new Set<Promise<void>>();
   let isStopped = false;
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  let gathering: NodeJS.Timeout | undefined;
+  /** Letters came while all lanes were sending: the first that is done looks again. */
+  let isMore = false;
+
+  function kick(): void {
+    const pause = lookedAt + GATHER_MS - performance.now();
+    if (pause <= 0) openLane();
+    else gathering ??= setTimeout(openLane, pause);
+  }
 
   function openLane(): void {
-    if (isStopped || lanes.size >= LANES) return;
-    const lane = runLane().finally(() => lanes.delete(lane));
+    clearTimeout(gathering);
+    gathering = undefined;
+    isMore = lanes.size >= LANES;
+    if (isStopped || isMore) return;
+    const lane = runLane().finally(() => {
+      lanes.delete(lane);
+      if (isMore) openLane();
+    });
     lanes.add(lane);
   }
 
   async function runLane(): Promise<void> {
     try {
-      while (!isStopped) {
-        const rows = await claimLetters(app, { max: TAKEN });
-        if (rows.length === 0) return;
-        // There may be more: let another lane look while this one sends.
-        if (rows.length === TAKEN) openLane();
-        const ends = await Promise.allSettled(rows.map((row) => sendLetter(app, row)));
-        for (const end of ends) if (end.status === 'rejected') throw end.reason;
-      }
+      lookedAt = performance.now();
+      const rows = await claimLetters(app, { max: TAKEN });
+      // There may be more: let another lane look while this one sends.
+      if (rows.length === TAKEN) openLane();
+      const ends = await Promise.allSettled(rows.map((row) => sendLetter(app, row)));
+      for (const end of ends) if (end.status === 'rejected') throw end.reason;
     } catch (error) {
       // The database is away; the next look may find it back.
       app.log.warn({ err: error }, 'the outbox cannot be reached');
     }
   }
 
-  const polling = setInterval(openLane, POLL_MS);
+  const polling = setInterval(kick, POLL_MS);
   const cleaning = setInterval(() => {
     deleteOldLetters(app).catch((error) => app.log.warn({ err: error }, 'old letters cannot be deleted'));
   }, CLEAN_EVERY_MS);
   const listening = app.database
-    .listen(MAIL_CHANNEL, openLane, (isLive) => isLive && openLane())
+    .listen(MAIL_CHANNEL, kick, (isLive) => isLive && kick())
     .catch((error) => app.log.warn({ err: error }, 'not listening for letters; polling only'));
-  openLane();
+  kick();
 
   return {
-    kick: openLane,
+    kick,
     async stop() {
       isStopped = true;
+      clearTimeout(gathering);
       clearInterval(polling);
       clearInterval(cleaning);
       const unlisten = await listening;

@@ -47,9 +47,18 @@ describe('the development mailbox', () => {
     expect(new Date(letters[0]?.createdAt ?? '').toISOString()).toBe(letters[0]?.createdAt);
   });
 
-  it('keeps one letter when the same one is sent again', async () => {
+  it('keeps one letter when the same one is tried again', async () => {
     const mailer = open();
     await mailer.send(letter());
+    await mailer.send(letter({ isRepeat: true }));
+    await mailer.send(letter({ isRepeat: true, idempotencyKey: 'letter-2' }));
+    expect(await list(mailer)).toHaveLength(2);
+  });
+
+  it('finds its directory again when somebody has taken it away', async () => {
+    const mailer = open();
+    await mailer.send(letter());
+    await rm(join(dataDir, 'mailbox'), { recursive: true });
     await mailer.send(letter());
     expect(await list(mailer)).toHaveLength(1);
   });
@@ -62,15 +71,15 @@ describe('the development mailbox', () => {
     expect((await list(one))[0]?.subject).toBe('From the other');
   });
 
-  it('keeps the newest 500 letters', async () => {
+  it('shows the newest 500 letters, and keeps few more', async () => {
     const mailer = open();
-    for (let number = 1; number <= 503; number += 1) {
+    for (let number = 1; number <= 560; number += 1) {
       await mailer.send(letter({ idempotencyKey: `letter-${number}`, subject: `Letter ${number}` }));
     }
     const subjects = (await list(mailer)).map(({ subject }) => subject);
     expect(subjects).toHaveLength(500);
-    expect([subjects[0], subjects[499]]).toEqual(['Letter 503', 'Letter 4']);
-    expect(await readdir(join(dataDir, 'mailbox'))).toHaveLength(500);
+    expect([subjects[0], subjects[499]]).toEqual(['Letter 560', 'Letter 61']);
+    expect((await readdir(join(dataDir, 'mailbox'))).length).toBeLessThanOrEqual(550);
   });
 
   it('passes over what is not a whole letter', async () => {

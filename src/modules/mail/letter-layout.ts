@@ -22,13 +22,16 @@ const widthOf = (text: string) => text.length + (text.match(WIDE)?.length ?? 0);
 function wrap(paragraph: string): string {
   const lines: string[] = [];
   let line = '';
+  let width = 0;
   for (const piece of paragraph.match(PIECES) ?? []) {
-    if (line !== '' && piece !== ' ' && widthOf(line + piece) > TEXT_WIDTH) {
+    const more = widthOf(piece);
+    if (line !== '' && piece !== ' ' && width + more > TEXT_WIDTH) {
       lines.push(line.trimEnd());
-      line = piece;
-    } else {
-      line += piece;
+      line = '';
+      width = 0;
     }
+    line += piece;
+    width += more;
   }
   return [...lines, line.trimEnd()].join('\n');
 }

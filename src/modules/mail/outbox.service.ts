@@ -8,7 +8,7 @@ import { newId, selectList } from '../../core/columns.js';
 import type { App } from '../../core/context.js';
 import { brandOf, type Letter, MailError } from '../../core/mail.js';
 import { networkKey } from '../../core/network.js';
-import { insertWhere } from '../../core/one-statement.js';
+import { type NewRow, newRow } from '../../core/one-statement.js';
 import type { Addressee } from './addressee.js';
 import type { LetterData, LetterKind } from './letter-texts.js';
 import { renderLetter } from './letters.js';
@@ -74,8 +74,8 @@ export async function queueLetter<K extends LetterKind>(app: App, request: Lette
 export function letterStatement<K extends LetterKind>(
   app: App,
   request: LetterRequest<K> & { data: LetterData[K] },
-): SQL {
-  return insertWhere(outboxEmails, toRow(app, request), isLimited(request) ? isAllowed(app, request) : sql`true`);
+): NewRow {
+  return newRow(outboxEmails, toRow(app, request), isLimited(request) ? isAllowed(app, request) : undefined);
 }
 
 const isLimited = ({ kind }: { kind: LetterKind }) => STRANGER_KINDS.includes(kind);
@@ -147,7 +147,8 @@ export function openLetter(app: App, row: OutboxEmailRow): Letter {
   const { data, timeZone } = JSON.parse(app.secrets.decrypt('mail', row.sealedBody, row.id)) as SealedLetter;
   const { from } = app.config.mail;
   const rendered = renderLetter(kind, data, { locale: row.locale, timeZone, brand: brandOf(from) });
-  return { ...rendered, to: row.recipient, from, idempotencyKey: row.idempotencyKey };
+  const { recipient: to, idempotencyKey } = row;
+  return { ...rendered, to, from, idempotencyKey, isRepeat: row.attempts > 1 };
 }
 
 const MARK_SENT = `

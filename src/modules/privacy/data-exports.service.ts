@@ -1,7 +1,7 @@
 // Invariants: the file is sealed with the person's own key before it leaves this process, so that no disk, bucket or
 // backup of either can be read without it, and nothing is left of it when the key is destroyed; it lives for a day; only
 // its owner gets at it, each time with a sign-in that is fresh; it is written and read piece by piece.
-import { hkdfSync, randomBytes } from 'node:crypto';
+import { hkdfSync, type KeyObject, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { and, asc, desc, eq, gt, isNotNull, isNull } from 'drizzle-orm';
 import type { Actor, App } from '../../core/context.js';
@@ -172,7 +172,7 @@ const SALT_BYTES = 32;
 const HEAD_BYTES = 4 + SALT_BYTES;
 
 /** A key for this one writing of this one file: tried again, it is another. */
-function fileKeyOf(key: Buffer, { salt, fileId }: { salt: Buffer; fileId: string }): Buffer {
+function fileKeyOf(key: KeyObject, { salt, fileId }: { salt: Buffer; fileId: string }): Buffer {
   return Buffer.from(hkdfSync('sha256', key, salt, `data-export:${fileId}`, 32));
 }
 
