@@ -8,7 +8,7 @@ import { AppError } from '../../core/errors.js';
 import { found, requireEmail, requireUsername } from '../../core/input.js';
 import { LETTER_FLOOR_MS, takeAtLeast } from '../../core/least-time.js';
 import { linkTo } from '../../core/links.js';
-import { isRefused, requireThat, runTogether } from '../../core/one-statement.js';
+import { isRefused, newRow, requireThat, runTogether } from '../../core/one-statement.js';
 import { requirePassword } from '../../core/password-policy.js';
 import { type AuditEntry, auditRow, recordAudit } from '../audit/audit.service.js';
 import { auditEvents } from '../audit/audit.table.js';
@@ -83,12 +83,12 @@ async function insertAccount(app: App, { user, ...options }: { user: NewUser; ac
   const entry: AuditEntry = { actor, action: 'user.registered', userId: id, target: { kind: 'user', id } };
   const event = { kind: 'user.registered', userId: id, data: { invited: false } } as const;
   const writes = {
-    account: app.db.insert(users).values(user).returning(),
+    account: newRow(users, user),
     letter: letterStatement(app, { ...letter, data: verificationData(app, { user, token }) }),
-    token: app.db.insert(emailTokens).values(tokenRow),
-    audit: app.db.insert(auditEvents).values(auditRow(app, entry)),
+    token: newRow(emailTokens, tokenRow),
+    audit: newRow(auditEvents, auditRow(app, entry)),
     event: eventStatement(app, [event]),
-    ...(session && { session: app.db.insert(sessions).values(session.row) }),
+    ...(session && { session: newRow(sessions, session.row) }),
   };
   const isFree = requireThat(sql`not ${addressIsKept(app, { emailKey, userId: id })}`);
   const answer = sql`select ${sql.raw(selectList(users))}, ${isFree} from account`;

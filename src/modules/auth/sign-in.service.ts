@@ -4,7 +4,7 @@ import { and, eq, isNull, sql } from 'drizzle-orm';
 import type { Actor, App } from '../../core/context.js';
 import { transact } from '../../core/database.js';
 import { AppError } from '../../core/errors.js';
-import { isRefused, requireThat, runTogether } from '../../core/one-statement.js';
+import { isRefused, newRow, requireThat, runTogether } from '../../core/one-statement.js';
 import { auditRow, recordAudit } from '../audit/audit.service.js';
 import { auditEvents } from '../audit/audit.table.js';
 import { type SessionRow, sessions, type UserRow, users } from './auth.table.js';
@@ -69,17 +69,14 @@ async function enterAtOnce(
   const target = { kind: 'session', id: row.id };
   const entry = auditRow(app, { actor, action: 'user.signed_in', userId: user.id, target });
   const lastLoginAt = app.now();
-  const unchanged = and(
-    eq(users.id, user.id),
-    eq(users.passwordHash, user.passwordHash ?? ''),
-    eq(users.updatedAt, user.updatedAt),
-    isNull(users.deletedAt),
-    isNull(users.suspendedAt),
-  );
+  const person = sql`
+    update ${users} set last_login_at = ${lastLoginAt.toISOString()}::timestamptz
+     where id = ${user.id} and password_hash = ${user.passwordHash} and updated_at = ${user.updatedAt.toISOString()}::timestamptz
+       and deleted_at is null and suspended_at is null returning id`;
   const writes = {
-    person: app.db.update(users).set({ lastLoginAt }).where(unchanged).returning({ id: users.id }),
-    session: app.db.insert(sessions).values(row),
-    audit: app.db.insert(auditEvents).values(entry),
+    person,
+    session: newRow(sessions, row),
+    audit: newRow(auditEvents, entry),
     ...attempt.startOver(),
   };
   try {

@@ -1,7 +1,7 @@
 // Invariants: what is written about a person under their own key can be read as long as the key is there and never
 // again after it was destroyed, backups of the text included; nobody who was deleted gets a new key; no key is
 // remembered between calls, so a destroyed one is gone for every instance at once (V3, V4).
-import { randomBytes } from 'node:crypto';
+import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import { and, desc, eq, gt, inArray, isNotNull, isNull } from 'drizzle-orm';
 import type { App } from '../../core/context.js';
 import { openSealed, seal } from '../../core/secrets.js';
@@ -15,7 +15,7 @@ export const ROTATE_AFTER_MS = 90 * 86_400_000;
 export interface DataKey {
   readonly userId: string;
   readonly generation: number;
-  readonly key: Buffer;
+  readonly key: KeyObject;
 }
 
 const aadOf = (userId: string, about: string) => `${userId}:${about}`;
@@ -53,7 +53,7 @@ const placeOf = (userId: string, generation: number) => `${userId}:${generation}
 
 function openKey(app: App, row: { userId: string; generation: number; sealedKey: string }): DataKey {
   const { userId, generation, sealedKey } = row;
-  const key = Buffer.from(app.secrets.decrypt(PURPOSE, sealedKey, placeOf(userId, generation)), 'base64');
+  const key = createSecretKey(app.secrets.decrypt(PURPOSE, sealedKey, placeOf(userId, generation)), 'base64');
   return { userId, generation, key };
 }
 
