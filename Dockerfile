@@ -3,7 +3,7 @@
 #   docker build -t credence:0.1.0 .
 ARG NODE_IMAGE=node:24-slim
 
-# Compiles, and makes the database that a first start without PostgreSQL begins with.
+# Compiles and bundles, and makes the database that a first start without PostgreSQL begins with.
 FROM ${NODE_IMAGE} AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
@@ -11,6 +11,7 @@ RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.client.json ./
 COPY drizzle ./drizzle
 COPY src ./src
+COPY build ./build
 RUN npm run --silent build
 
 # Native code (Argon2, bcrypt) comes as ready packages for this platform: no install script is run, no compiler needed.
@@ -50,5 +51,5 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=90s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health/live`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 # Under load most of what a request makes is gone before it is looked at again: a larger nursery looks less often.
-ENTRYPOINT ["node", "--enable-source-maps", "--max-semi-space-size=64", "/app/dist/main.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=64", "/app/dist/main.js"]
 CMD ["serve"]

@@ -1,19 +1,19 @@
 import { writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
-import { createServer } from './api/server.js';
+import type { Server } from './api/server.js';
 import { closeApp, createApp } from './app.js';
 import type { Config } from './core/config.js';
 import type { App } from './core/context.js';
 import { migrate } from './core/migrations.js';
-import { findPreparedDatabase } from './core/prepared-database.js';
+import { unpackPreparedDatabase } from './core/prepared-database.js';
 import { startExpireHolds } from './jobs/expire-holds.js';
 import { startFollowSigningKeys } from './jobs/follow-signing-keys.js';
 import { startLinkAuditEvents } from './jobs/link-audit-events.js';
 import { startSchedule } from './jobs/schedule.js';
 import { startSendEvents } from './jobs/send-events.js';
 import { startSendLetters } from './jobs/send-letters.js';
-import { type Bootstrapped, bootstrap } from './modules/admin/bootstrap.service.js';
+import { type Bootstrapped, beginBootstrap } from './modules/admin/bootstrap.service.js';
 import { loadSigningKeys } from './modules/auth/signing-keys.service.js';
 
 export interface Running {
@@ -46,10 +46,20 @@ function keepFirstCredentials(config: Config, made: Bootstrapped): void {
 }
 
 /** A new data directory gets the database that was made when this was built. */
-async function withPreparedDatabase(config: Config): Promise<Config> {
+function withPreparedDatabase(config: Config, onStarted: () => void): Config {
   if (config.database.kind !== 'pglite') return config;
-  const loadFrom = await findPreparedDatabase();
-  return loadFrom ? { ...config, database: { ...config.database, loadFrom } } : config;
+  const fill = (directory: string) => unpackPreparedDatabase(directory, onStarted);
+  return { ...config, database: { ...config.database, fill } };
+}
+
+/** The edge is most of what there is to load. */
+async function loadEdge(): Promise<(app: App) => Promise<Server>> {
+  const [{ createServer }, { createSchema }] = await Promise.all([
+    import('./api/server.js'),
+    import('./api/schema.js'),
+  ]);
+  const schema = createSchema();
+  return (app) => createServer(app, schema);
 }
 
 /**
@@ -58,16 +68,25 @@ async function withPreparedDatabase(config: Config): Promise<Config> {
  * @param onFirstCredentials told what was just generated, before anything else can fail: nobody can ask for it again
  */
 export async function serve(config: Config, onFirstCredentials: (made: Bootstrapped) => void): Promise<Running> {
-  const app = await createApp(await withPreparedDatabase(config));
+  let edge: ReturnType<typeof loadEdge> | undefined;
+  const edgeLoads = () => (edge ??= loadEdge());
+  const opening = createApp(withPreparedDatabase(config, edgeLoads));
+  // While others work on the database, there is time: PostgreSQL, or the thread that unpacks a new one.
+  if (config.database.kind === 'postgres') edgeLoads();
+  const app = await opening;
   try {
     await migrate(app.database, { log: app.log });
-    const made = await bootstrap(app);
+    const finishBootstrap = await beginBootstrap(app);
+    // Put together while the first password is hashed, in another process.
+    const makingServer = edgeLoads().then((createServer) => createServer(app));
+    makingServer.catch(() => undefined);
+    const made = await finishBootstrap();
     if (made.adminPassword || made.serviceKey) {
       onFirstCredentials(made);
       keepFirstCredentials(config, made);
     }
     await loadSigningKeys(app);
-    const server = await createServer(app);
+    const server = await makingServer;
     await server.fastify.listen({ host: config.server.host, port: config.server.port });
     const jobs = [
       startFollowSigningKeys(app),

@@ -6,6 +6,7 @@ import { Server as NetServer, type Socket } from 'node:net';
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import cookie from '@fastify/cookie';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify';
+import type { GraphQLSchema } from 'graphql';
 import type { Config } from '../core/config.js';
 import type { App } from '../core/context.js';
 import { AppError, statusOf } from '../core/errors.js';
@@ -142,7 +143,7 @@ const QUIET_TURN_MS = 0.2;
 const MOST_TURNS = 1_000;
 
 /** The edge: every door, mounted. Listening is the caller's. */
-export async function createServer(app: App): Promise<Server> {
+export async function createServer(app: App, schema: GraphQLSchema = createSchema()): Promise<Server> {
   let draining = false;
   const server = Fastify({
     logger: false,
@@ -166,7 +167,7 @@ export async function createServer(app: App): Promise<Server> {
   // Cookies are read where they are wanted (context), which is next to never.
   await server.register(cookie, { hook: false });
   await addCors(server, app.config);
-  await mountGraphql(server, { app, schema: createSchema() });
+  await mountGraphql(server, { app, schema });
   mountHealth(server, app, { isDraining: () => draining });
   mountMetrics(server, app, { isDraining: () => draining });
   mountJwks(server, app);

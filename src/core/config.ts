@@ -19,7 +19,15 @@ export interface Config {
   };
   dataDir: string;
   database:
-    | { kind: 'pglite' /** undefined: in memory */; directory: string | undefined; loadFrom?: Blob }
+    | {
+        kind: 'pglite';
+        /** undefined: in memory */
+        directory: string | undefined;
+        /** What a new database begins with: a dump of another. */
+        loadFrom?: Blob;
+        /** Puts a whole database into a new directory, and answers whether there was one to put there. */
+        fill?: (directory: string) => Promise<boolean>;
+      }
     | {
         kind: 'postgres';
         url: string;

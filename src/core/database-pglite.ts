@@ -30,7 +30,7 @@ export async function openPglite(config: PgliteConfig, observe?: ObserveStatemen
   await mkdir(dirname(directory), { recursive: true });
   const lock = await lockDataDirectory(directory);
   try {
-    return wrap(await openDirectory(directory, config.loadFrom), { lock, observe });
+    return wrap(await openDirectory(directory, config), { lock, observe });
   } catch (error) {
     await lock.release();
     throw error;
@@ -41,7 +41,7 @@ export async function openPglite(config: PgliteConfig, observe?: ObserveStatemen
  * A marker stands beside the directory while the database is being made. After a crash in that time the remains hold
  * nothing that was ever acknowledged and are made anew; without the marker nothing is ever deleted or made over.
  */
-async function openDirectory(directory: string, loadFrom: Blob | undefined): Promise<PGlite> {
+async function openDirectory(directory: string, { loadFrom, fill }: PgliteConfig): Promise<PGlite> {
   const marker = `${directory}.creating`;
   if (existsSync(marker)) await rm(directory, { recursive: true, force: true });
   const isNew = !existsSync(directory) || (await readdir(directory)).length === 0;
@@ -53,7 +53,9 @@ async function openDirectory(directory: string, loadFrom: Blob | undefined): Pro
     await mkdir(directory, { mode: 0o700, recursive: true });
   }
   try {
-    const client = await start(isNew ? loadFrom : undefined, directory);
+    const isFilled = isNew && (await fill?.(directory)) === true;
+    if (isFilled && !existsSync(join(directory, 'PG_VERSION'))) throw new Error('what was put there is no database');
+    const client = await start(isNew && !isFilled ? loadFrom : undefined, directory);
     if (isNew) await rm(marker);
     return client;
   } catch (error) {

@@ -213,21 +213,22 @@ interface Journal {
 export async function readMigrations(directory = findMigrationsDirectory()): Promise<Migration[]> {
   const { entries } = JSON.parse(await readFile(join(directory, 'meta', '_journal.json'), 'utf8')) as Journal;
   const files = new Set(await readdir(directory));
-  const migrations: Migration[] = [];
   for (const [index, { idx, tag: name }] of entries.entries()) {
     if (idx !== index || Number(name.slice(0, 4)) !== index) {
       throw new DatabaseRefusal(`The migrations' journal is out of order at ${name}: expected number ${index}.`);
     }
     if (!files.delete(`${name}.sql`))
       throw new DatabaseRefusal(`Migration ${name}.sql is in the journal, but the file is missing.`);
-    // A checkout on Windows may end lines with CRLF: the same migration all the same.
-    const text = (await readFile(join(directory, `${name}.sql`), 'utf8')).replaceAll('\r\n', '\n');
-    migrations.push({ index, name, text, hash: createHash('sha256').update(text).digest('hex') });
   }
   const stranger = [...files].find((file) => file.endsWith('.sql') && !file.endsWith('.down.sql'));
   if (stranger !== undefined)
     throw new DatabaseRefusal(`Migration ${stranger} is not in the journal (meta/_journal.json).`);
-  return migrations;
+  const read = async ({ tag: name }: Journal['entries'][number], index: number): Promise<Migration> => {
+    // A checkout on Windows may end lines with CRLF: the same migration all the same.
+    const text = (await readFile(join(directory, `${name}.sql`), 'utf8')).replaceAll('\r\n', '\n');
+    return { index, name, text, hash: createHash('sha256').update(text).digest('hex') };
+  };
+  return Promise.all(entries.map(read));
 }
 
 /** `drizzle` of this package, from `src`, from `dist` and from a bundle alike. */

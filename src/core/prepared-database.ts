@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
-import { existsSync, openAsBlob } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
 import { openDatabase } from './database.js';
 import type { Logger } from './logger.js';
 import { migrate, readMigrations } from './migrations.js';
 import { packageRoot } from './package-info.js';
+import type { Unpacking } from './unpack-worker.js';
 
 // Making an embedded database and migrating it takes seconds, and its outcome is always the same: it is made once, when
 // the package is built, and copied at a first start. It holds tables and nothing else, so nothing of it is secret.
@@ -24,10 +26,24 @@ async function preparedFile(): Promise<string> {
   return fileURLToPath(new URL(`dist/${PREFIX}${hash.digest('hex').slice(0, 32)}.tar.gz`, packageRoot));
 }
 
-/** The database that was made when this was built; undefined when it was not, which costs the first start some seconds. */
-export async function findPreparedDatabase(): Promise<Blob | undefined> {
-  const file = await preparedFile();
-  return existsSync(file) ? openAsBlob(file) : undefined;
+/**
+ * Puts the database that was made when this was built into a new directory, by a thread of its own. Answers false when
+ * none was made, which costs the first start some seconds.
+ *
+ * @param onStarted called when there is nothing to do here until the thread is done
+ */
+export async function unpackPreparedDatabase(directory: string, onStarted?: () => void): Promise<boolean> {
+  const archive = await preparedFile();
+  if (!existsSync(archive)) return false;
+  const file = import.meta.url.endsWith('.ts') ? './unpack-worker.ts' : './unpack-worker.js';
+  const worker = new Worker(fileURLToPath(new URL(file, import.meta.url)), {
+    workerData: { archive, directory } satisfies Unpacking,
+    env: {},
+    execArgv: [],
+  });
+  onStarted?.();
+  await new Promise((resolve, reject) => worker.once('error', reject).once('exit', resolve));
+  return true;
 }
 
 /** Makes it, unless it is there, and answers the path of its file. Those of earlier migrations are deleted. */

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type Database, openDatabase } from '../../src/core/database.js';
+import { countPendingMigrations } from '../../src/core/migrations.js';
+import { unpackPreparedDatabase } from '../../src/core/prepared-database.js';
 import { type Child, compiled, startScript } from '../support/child.js';
 import { silentLog } from '../support/database.js';
 
@@ -100,6 +102,24 @@ test('says what is wrong with a damaged directory, and what to do', async () => 
   await expect(open()).rejects.toThrow(
     /may be damaged \(could not access status of transaction \d+\)\..+Put a backup in its place/,
   );
+});
+
+test('begins with the database that the build has made, which has all its tables', async () => {
+  const database = await openDatabase({ kind: 'pglite', directory, fill: unpackPreparedDatabase }, silentLog);
+  opened.push(database);
+  expect(await countPendingMigrations(database)).toBe(0);
+});
+
+test('takes nothing for a database that is none, and makes it anew the next time', async () => {
+  const fill = async (place: string) => {
+    await writeFile(join(place, 'half'), '');
+    return true;
+  };
+  await expect(openDatabase({ kind: 'pglite', directory, fill }, silentLog)).rejects.toThrow(
+    `No database could be made in ${directory}: what was put there is no database.`,
+  );
+  expect(await (await open()).isReady()).toBe(true);
+  expect(existsSync(join(directory, 'half'))).toBe(false);
 });
 
 test('makes the database anew when the process died while making it for the first time', async () => {

@@ -32,15 +32,26 @@ const FIRST_SERVICE = 'default';
  * @throws ConfigError when ADMIN_PASSWORD, ADMIN_USERNAME, ADMIN_EMAIL or INTERNAL_SERVICE_KEY cannot be used
  */
 export async function bootstrap(app: App): Promise<Bootstrapped> {
+  return (await beginBootstrap(app))();
+}
+
+/**
+ * The same in two steps: what it answers has begun to hash the first password, if one is needed, and makes both when it
+ * is called. Nothing is in the database before.
+ */
+export async function beginBootstrap(app: App): Promise<() => Promise<Bootstrapped>> {
   const needsAdmin = (await app.db.$count(admins)) === 0;
   const complaints = [...complaintsAboutKey(app), ...(needsAdmin ? await complaintsAboutAdmin(app) : [])];
   if (complaints.length > 0) throw new ConfigError(complaints);
-  const adminPassword = needsAdmin ? await createFirstAdmin(app) : undefined;
-  const serviceKey = await createFirstService(app);
-  return {
-    adminUsername: app.config.firstAdmin.username,
-    ...(adminPassword !== undefined && { adminPassword }),
-    ...(serviceKey !== undefined && { serviceKey }),
+  const password = needsAdmin ? beginFirstPassword(app) : undefined;
+  return async () => {
+    const adminPassword = password && (await createFirstAdmin(app, password));
+    const serviceKey = await createFirstService(app);
+    return {
+      adminUsername: app.config.firstAdmin.username,
+      ...(adminPassword !== undefined && { adminPassword }),
+      ...(serviceKey !== undefined && { serviceKey }),
+    };
   };
 }
 
@@ -73,13 +84,26 @@ async function complaintsAboutAdmin(app: App): Promise<string[]> {
   return complaints;
 }
 
-/** Answers the password when it was generated. */
-async function createFirstAdmin(app: App): Promise<string | undefined> {
-  const { username, email, password } = app.config.firstAdmin;
-  const identity = { ...requireUsername(username), ...requireEmail(email) };
+interface FirstPassword {
+  readonly generated: string | undefined;
+  readonly hash: Promise<string>;
+}
+
+function beginFirstPassword(app: App): FirstPassword {
+  const { password } = app.config.firstAdmin;
   const generated = password === undefined ? randomBytes(18).toString('base64url') : undefined;
+  const hash = app.passwords.hash(password ?? generated ?? '');
+  // Whoever waits for it hears of it; until then nobody does.
+  hash.catch(() => undefined);
+  return { generated, hash };
+}
+
+/** Answers the password when it was generated. */
+async function createFirstAdmin(app: App, { generated, hash }: FirstPassword): Promise<string | undefined> {
+  const { username, email } = app.config.firstAdmin;
+  const identity = { ...requireUsername(username), ...requireEmail(email) };
   // Before the lock: hashing takes long, and the lock is waited for by every other instance.
-  const passwordHash = await app.passwords.hash(password ?? generated ?? '');
+  const passwordHash = await hash;
   const made = await transact(app, async (app) => {
     await lockFirst(app, 'first-admin');
     if ((await app.db.$count(admins)) > 0) return false;
