@@ -7,6 +7,8 @@ const faults = mergeConfig(suite, {
     testTimeout: 240_000,
     hookTimeout: 120_000,
     fileParallelism: false,
+    // Servers run within the tests' process, too; what became of one must not be seen by the next file.
+    isolate: true,
     setupFiles: ['tests/support/faults-each.ts'],
   },
 });

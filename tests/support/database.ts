@@ -1,9 +1,10 @@
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import postgres from 'postgres';
 import { inject } from 'vitest';
 import type { Config } from '../../src/core/config.js';
-import { openDatabase } from '../../src/core/database.js';
 import { createLogger } from '../../src/core/logger.js';
 
 /** What global-setup made once: a migrated PostgreSQL database to copy, or the dump of a migrated PGlite. */
@@ -32,13 +33,12 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   return { kind: 'pglite', directory: undefined, loadFrom, dispose: async () => undefined };
 }
 
-/** Puts the migrated, empty PGlite database into a directory, in a quarter of the time that making it takes. */
+/** Puts the migrated, empty PGlite database into a directory, as it was when it was closed. */
 export async function fillDatabaseDirectory(directory: string): Promise<void> {
   const made = inject('migratedTemplate');
   if (made.kind !== 'pglite') throw new Error('Only without TEST_DATABASE_URL.');
-  const loadFrom = await readDump(made.dumpFile);
-  const database = await openDatabase({ kind: 'pglite', directory, loadFrom }, silentLog);
-  await database.close();
+  await mkdir(directory, { mode: 0o700, recursive: true });
+  await promisify(execFile)('tar', ['-xf', made.dumpFile, '-C', directory]);
 }
 
 /** The server that the tests run on, when it is PostgreSQL. */
@@ -80,6 +80,10 @@ export async function onServer(serverUrl: string, statement: string): Promise<vo
   }
 }
 
-async function readDump(dumpFile: string): Promise<Blob> {
-  return new Blob([await readFile(dumpFile)]);
+let dump: Promise<Blob> | undefined;
+
+/** Read once, since one worker opens many databases. */
+function readDump(dumpFile: string): Promise<Blob> {
+  dump ??= readFile(dumpFile).then((bytes) => new Blob([bytes]));
+  return dump;
 }
