@@ -8,6 +8,8 @@ export interface Effort {
   readonly connections: number;
   /** Turns of each side. */
   readonly turns: number;
+  /** How long a side may take over its first requests, which do not count: four turns, if nothing else is said. */
+  readonly warmSeconds?: number;
 }
 
 export interface Side {
@@ -33,8 +35,9 @@ export interface Figures {
 /** Enough for the compiler to have seen everything that is hot. */
 const WARM_REQUESTS = 20_000;
 
-async function warmUp({ server, script }: Side, { seconds, connections }: Effort): Promise<void> {
-  await load({ url: server.url, connections, seconds: 4 * seconds, requests: WARM_REQUESTS, script });
+async function warmUp({ server, script }: Side, effort: Effort): Promise<void> {
+  const { connections, warmSeconds = 4 * effort.seconds } = effort;
+  await load({ url: server.url, connections, seconds: warmSeconds, requests: WARM_REQUESTS, script });
 }
 
 /** Both sides in turn (A B A B …), after a while of each that does not count. */

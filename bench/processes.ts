@@ -25,7 +25,7 @@ process.on('exit', () => {
 });
 
 /** What `npm start` gives Node.js before the product's own file. */
-function startFlags(): string[] {
+export function startFlags(): string[] {
   const { scripts } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')) as { scripts: { start: string } };
   return scripts.start.split(' ').filter((word) => word.startsWith('--'));
 }
