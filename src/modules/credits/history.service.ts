@@ -6,7 +6,7 @@ import { readLagging } from '../../core/lagging.js';
 import { createLookup } from '../../core/lookups.js';
 import { type Connection, type PageArguments, readPage, toConnection } from '../../core/pages.js';
 import { type CreditTransactionRow, creditTransactions as transactions } from './credits.table.js';
-import type { AccountState } from './ledger.service.js';
+import type { AccountState } from './ledger-rows.js';
 
 interface AccountRow {
   user_id: string;

@@ -5,7 +5,8 @@ import type { Actor, App } from '../../core/context.js';
 import { transact } from '../../core/database.js';
 import { requireId } from '../../core/input.js';
 import { type CreditHoldRow, type CreditTransactionRow, creditAccounts, creditHolds } from './credits.table.js';
-import { type AccountState, type Moved, moveCredits, type Particulars } from './ledger.service.js';
+import { moveCredits } from './ledger.service.js';
+import type { AccountState, Moved, Particulars } from './ledger-rows.js';
 import { requireMovement } from './movement-input.js';
 
 const DEFAULT_TTL_SECONDS = 900;

@@ -1,5 +1,5 @@
 import { badInput } from '../../core/errors.js';
-import type { Particulars } from './ledger.service.js';
+import type { Particulars } from './ledger-rows.js';
 
 const LARGEST_AMOUNT = 1_000_000_000;
 const LONGEST_KEY = 255;

@@ -1,7 +1,8 @@
 import type { Actor, App } from '../../core/context.js';
 import { requireId } from '../../core/input.js';
 import type { CreditTransactionRow } from './credits.table.js';
-import { type AccountState, type Moved, moveCredits, type Particulars } from './ledger.service.js';
+import { moveCredits } from './ledger.service.js';
+import type { AccountState, Moved, Particulars } from './ledger-rows.js';
 import { requireMovement } from './movement-input.js';
 
 export interface CreditMovement {
