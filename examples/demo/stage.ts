@@ -7,8 +7,12 @@ export function fail(message: string): never {
 
 interface Answer {
   data?: Record<string, unknown> | null;
-  errors?: { message: string; extensions?: { code?: string } }[];
+  errors?: { message: string; extensions?: { code?: string; retryAfterSeconds?: number } }[];
 }
+
+/** With these a server that has only just started, or is busy, asks to be asked again in a moment. */
+const MOMENTARY = ['DATABASE_UNAVAILABLE', 'RETRY_LATER'];
+const MOST_TRIES = 4;
 
 export type Answered = Record<string, Record<string, unknown>>;
 
@@ -61,13 +65,20 @@ export function createStage(url: string): Stage {
     }
   }
 
-  async function send({ query, variables, headers, expect }: Step): Promise<Answer> {
+  async function send(step: Step, tries = 1): Promise<Answer> {
+    const { query, variables, headers, expect } = step;
     const answer = (await request('/graphql', {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...headers },
       body: JSON.stringify({ query, variables }),
     })) as Answer;
-    if (answer.errors?.[0]?.extensions?.code !== expect)
+    const { code = '', retryAfterSeconds = 1 } = answer.errors?.[0]?.extensions ?? {};
+    if (MOMENTARY.includes(code) && tries < MOST_TRIES) {
+      process.stdout.write(`${styleText('yellow', `${code}: asking again in ${retryAfterSeconds} s`)}\n`);
+      await new Promise((resolve) => setTimeout(resolve, retryAfterSeconds * 1_000));
+      return send(step, tries + 1);
+    }
+    if (code !== (expect ?? ''))
       fail(`expected ${expect ?? 'an answer'}, got ${JSON.stringify(answer.errors ?? answer.data)}`);
     return answer;
   }
