@@ -7,10 +7,11 @@ import {
   hkdfSync,
   type KeyObject,
   randomBytes,
+  randomUUID,
   timingSafeEqual,
 } from 'node:crypto';
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { type Config, parseEncryptionKey } from './config.js';
 import { publicRandom } from './random.js';
@@ -85,17 +86,27 @@ export function loadEncryptionKey(config: Pick<Config, 'encryptionKey' | 'dataDi
     return key;
   }
   const file = resolve(config.dataDir, 'encryption.key');
-  mkdirSync(config.dataDir, { recursive: true });
-  try {
-    writeFileSync(file, `${randomBytes(32).toString('base64')}\n`, { flag: 'wx', mode: 0o600 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    chmodSync(file, 0o600);
-  }
+  if (existsSync(file)) chmodSync(file, 0o600);
+  else makeKeyFile(file);
   const key = parseEncryptionKey(readFileSync(file, 'utf8').trim());
   if (!key)
     throw new Error(`${file} does not hold 32 random bytes; restore it from a backup or delete it to start afresh`);
   return key;
+}
+
+/** Whole and on the disk before it has its name, which it gets only if nobody else was faster: several may start at once. */
+function makeKeyFile(file: string): void {
+  mkdirSync(dirname(file), { recursive: true });
+  const draft = `${file}.${randomUUID()}`;
+  writeFileSync(draft, `${randomBytes(32).toString('base64')}\n`, { flag: 'wx', mode: 0o600, flush: true });
+  try {
+    linkSync(draft, file);
+  } catch (error) {
+    // Some file systems know no links (SMB, exFAT): there the last one wins.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') renameSync(draft, file);
+  } finally {
+    rmSync(draft, { force: true });
+  }
 }
 
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
