@@ -13,6 +13,7 @@ import { startLinkAuditEvents } from './jobs/link-audit-events.js';
 import { startSchedule } from './jobs/schedule.js';
 import { startSendEvents } from './jobs/send-events.js';
 import { startSendLetters } from './jobs/send-letters.js';
+import { startSpareMemory } from './jobs/spare-memory.js';
 import { type Bootstrapped, beginBootstrap } from './modules/admin/bootstrap.service.js';
 import { loadSigningKeys } from './modules/auth/signing-keys.service.js';
 
@@ -95,6 +96,7 @@ export async function serve(config: Config, onFirstCredentials: (made: Bootstrap
       startExpireHolds(app),
       startLinkAuditEvents(app),
       startSchedule(app),
+      startSpareMemory(),
     ];
     const url = listenUrl(config, server.fastify.server.address() as AddressInfo);
     return {
