@@ -1,6 +1,7 @@
 // The product's whole edge as it is shipped (HTTP, limits, guards, resolvers, metrics), on a database that answers the
 // statements of `me` at once from memory, and with a list of people that needs none: what is left is transport.
 import type { Database } from '../../src/core/database.js';
+import type { UserRow } from '../../src/modules/auth/auth.table.js';
 import { built } from '../built.ts';
 import { HUNDRED } from './hundred.ts';
 
@@ -11,6 +12,8 @@ const { makeSigningKey } = await built<typeof import('../../src/core/tokens.js')
 const { UsersResolver } = await built<typeof import('../../src/modules/admin/users.resolver.js')>(
   'modules/admin/users.resolver.js',
 );
+
+const { toUser } = await built<typeof import('../../src/modules/auth/auth.present.js')>('modules/auth/auth.present.js');
 
 const userId = '0198c2d4-7d5c-7000-8000-000000000001';
 const adminId = '0198c2d4-7d5c-7000-8000-000000000002';
@@ -48,7 +51,9 @@ const database = {
   },
 } as unknown as Database;
 
-const list = { nodes: HUNDRED } as unknown as Awaited<ReturnType<InstanceType<typeof UsersResolver>['users']>>;
+const people = HUNDRED.map((person) => ({ ...user, ...person, emailVerifiedAt: now }) as unknown as UserRow);
+const nodes = people.map((row) => toUser(row, now));
+const list = { nodes } as unknown as Awaited<ReturnType<InstanceType<typeof UsersResolver>['users']>>;
 UsersResolver.prototype.users = async () => list;
 
 const config = buildConfig({

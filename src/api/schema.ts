@@ -24,7 +24,6 @@ import { AuditResolver } from '../modules/audit/audit.resolver.js';
 import { AuthResolver } from '../modules/auth/auth.resolver.js';
 import { SessionsResolver, UserSessionsResolver } from '../modules/auth/sessions.resolver.js';
 import { SigningKeysResolver } from '../modules/auth/signing-keys.resolver.js';
-import { UserEmailResolver } from '../modules/auth/user-email.resolver.js';
 import { BillingResolver } from '../modules/billing/billing.resolver.js';
 import { MyBillingResolver } from '../modules/billing/my-billing.resolver.js';
 import { PlanResolver, ProductResolver, UserPlanResolver } from '../modules/catalog/catalog.resolver.js';
@@ -92,7 +91,6 @@ const RESOLVERS: NonEmptyArray<new () => object> = [
   StaffResolver,
   SupportResolver,
   UserNotesResolver,
-  UserEmailResolver,
   UsersResolver,
   UserUsageResolver,
   MessagesResolver,

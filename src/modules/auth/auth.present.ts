@@ -1,5 +1,6 @@
 import type { Context } from '../../core/context.js';
 import { AppError, badInput } from '../../core/errors.js';
+import { shownEmail } from '../../core/viewer.js';
 import type { SessionRow, UserRow } from './auth.table.js';
 import { type AuthPayload, type SecondFactorRequired, type User, UserStatus } from './auth.types.js';
 import { ownerOfRow } from './owner.js';
@@ -18,7 +19,7 @@ export function toUser(row: UserRow, now: Date): User {
   return {
     id: row.id,
     username: row.username,
-    email: row.email,
+    email: (_args, { viewer }) => shownEmail(viewer, row.email),
     emailVerified: row.emailVerifiedAt !== null,
     displayName: row.displayName,
     locale: row.locale,

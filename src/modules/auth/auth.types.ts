@@ -1,4 +1,5 @@
 import { createUnionType, Field, ID, InputType, ObjectType, registerEnumType } from 'type-graphql';
+import type { Context } from '../../core/context.js';
 import { DateTime, EmailAddress } from '../../core/scalars.types.js';
 
 export enum UserStatus {
@@ -19,8 +20,9 @@ export class User {
   @Field(() => String)
   username!: string;
 
-  @Field(() => EmailAddress)
-  email!: string;
+  /** Called by GraphQL, with who is asking: no path to a person forgets the mask. */
+  @Field(() => EmailAddress, { description: 'Masked for support staff of level 1.' })
+  email!: (args: unknown, context: Context) => string;
 
   @Field(() => Boolean)
   emailVerified!: boolean;
