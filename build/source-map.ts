@@ -2,7 +2,7 @@ import { decode, encode, type SourceMapSegment } from '@jridgewell/sourcemap-cod
 
 /**
  * The map with what a stack trace needs: the first place of each line, and packages only as something that is not ours.
- * It is a hundredth of the whole, which takes a second to read, and that at a moment when something has gone wrong.
+ * It is a small part of the whole, which takes a second to read, and that at a moment when something has gone wrong.
  */
 export function withLinesOf(isOurs: (source: string) => boolean, text: string): string {
   const map = JSON.parse(text) as { sources: string[]; mappings: string; [key: string]: unknown };

@@ -81,7 +81,8 @@ type TakeLocal = (key: string, windowSeconds: number) => Place;
 function createWindows(maxKeys: number, now: () => number): TakeLocal {
   const windows = new LRUCache<string, { used: number; endsAt: number }>({ max: maxKeys });
   return (key, windowSeconds) => {
-    const at = now();
+    // Whole, or what is left of a window could come out a trace longer than all of it.
+    const at = Math.floor(now());
     let window = windows.get(key);
     if (window === undefined || at >= window.endsAt) {
       window = { used: 0, endsAt: at + windowSeconds * 1000 };

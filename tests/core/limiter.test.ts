@@ -44,6 +44,12 @@ describe('a limiter in memory', () => {
     expect(limiter.take('b', MINUTE)).toEqual({ used: 2, resetsInSeconds: 31 });
   });
 
+  test('never says that a window lasts longer than it does, whatever fractions the clock has', () => {
+    // (230001.3345678 + 60000) - 230001.3345678 is a trace more than 60000.
+    const limiter = limiterWith({ now: () => 230_001.334_567_800_02 });
+    expect(limiter.take('a', MINUTE)).toEqual({ used: 1, resetsInSeconds: 60 });
+  });
+
   test('agrees with a plain model over any keys, times and orders', () => {
     const call = fc.record({ key: fc.constantFrom('a', 'b', 'c'), wait: fc.integer({ min: 0, max: 40_000 }) });
     fc.assert(
