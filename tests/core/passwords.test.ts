@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { hashSync as bcryptSync } from '@node-rs/bcrypt';
 import fc from 'fast-check';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { startWorker } from '../../src/core/password-pool.js';
 import { createPasswords, type Passwords, type PoolOptions } from '../../src/core/passwords.js';
 
@@ -15,6 +15,7 @@ const CHEAP = { memoryKiB: 64, iterations: 2, parallelism: 1 };
 
 const open: Passwords[] = [];
 afterEach(async () => {
+  vi.useRealTimers();
   for (const passwords of open.splice(0)) await passwords.close();
 });
 
@@ -229,6 +230,40 @@ describe('the children', () => {
     for (const hash of await Promise.all([passwords.hash('one'), passwords.hash('two')]))
       expect(hash).toMatch(/^\$argon2id/);
     expect(children).toBe(2);
+  });
+
+  /** Twenty sign-ins with a child that answers when it is told to, while no time passes that is not let pass. */
+  function twentySignIns() {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const child = Object.assign(new EventEmitter(), { kill: () => true, ref() {}, unref() {}, send() {} });
+    const start = () => child as unknown as ChildProcess;
+    // Not among those that are closed: nobody says that this child has ended.
+    const passwords = createPasswords(CHEAP, { workers: 1, start });
+    let went = 0;
+    const all = Array.from({ length: 20 }, async () => {
+      await passwords.verify('a password', null);
+      went += 1;
+    });
+    const answerOne = async () => {
+      child.emit('message', { answer: true });
+      await new Promise(setImmediate);
+      return went;
+    };
+    return { all, answerOne };
+  }
+
+  test('have those go on together, eight by eight, behind whom as many still wait, and nobody else kept', async () => {
+    const { all, answerOne } = twentySignIns();
+    const gone: number[] = [];
+    for (const _ of all) gone.push(await answerOne());
+    expect(gone).toEqual([0, 0, 0, 0, 0, 0, 0, 8, 8, 8, 8, 12, 13, 14, 15, 16, 17, 18, 19, 20]);
+  });
+
+  test('keep nobody for company that does not come', async () => {
+    const { all, answerOne } = twentySignIns();
+    expect(await answerOne()).toBe(0);
+    vi.advanceTimersByTime(50);
+    await all[0];
   });
 
   test('that cannot be started answer with RETRY_LATER', async () => {
