@@ -39,6 +39,7 @@ export function createProgram(): Command {
 
 /** Runs what `argv` asks for, and sets the exit code. */
 export async function runProgram(argv: readonly string[]): Promise<void> {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', ignoreGoneReader);
   const program = createProgram();
   overrideExit(program);
   try {
@@ -48,6 +49,11 @@ export async function runProgram(argv: readonly string[]): Promise<void> {
     // Help and version are errors to commander, too, with code 0; all others are about the command line.
     process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   }
+}
+
+/** `credence --help | head`, or a server whose collector of log lines has ended: nobody reads on, and the work goes on. */
+function ignoreGoneReader(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
 }
 
 function overrideExit(command: Command): void {

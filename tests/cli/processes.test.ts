@@ -1,10 +1,12 @@
+import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createProgress } from '../../src/cli/progress.js';
 import { findPostgresServer } from '../support/database.js';
 import { createPlace, spawnCredence, startCredence } from '../support/process.js';
+import { freePort } from '../support/programs.js';
 import { credence, type Ended, jsonOf } from './command.js';
 
 let place: Awaited<ReturnType<typeof createPlace>>;
@@ -34,6 +36,24 @@ describe('how commands end', () => {
       expect({ code, stdout }, args.join(' ')).toEqual({ code: 2, stdout: '' });
       expect(stderr).toMatch(/^error: |^Usage/m);
     }
+  }, 60_000);
+
+  it('as they would, when nobody reads what they print', async () => {
+    const { child, output } = spawnCredence(place.env, ['--help']);
+    child.stdout?.destroy();
+    expect(await once(child, 'close')).toEqual([0, null]);
+    expect(output()).toBe('');
+  }, 60_000);
+
+  it('only by a signal, when it is the server, and nobody reads what it prints', async () => {
+    const PORT = String(await freePort());
+    const { child, output } = spawnCredence({ ...place.env, PORT }, []);
+    child.stdout?.destroy();
+    const alive = () => fetch(`http://127.0.0.1:${PORT}/health/ready`);
+    expect((await vi.waitFor(alive, { timeout: 30_000 })).status).toBe(200);
+    child.kill('SIGTERM');
+    expect(await once(child, 'close')).toEqual([0, null]);
+    expect(output()).toBe('');
   }, 60_000);
 
   it('2 for a configuration that cannot be used, which --json says, too', async () => {
