@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createProgress } from '../../src/cli/progress.js';
 import { findPostgresServer } from '../support/database.js';
-import { createPlace, spawnCredence, startCredence } from '../support/process.js';
+import { ask, createPlace, spawnCredence, startCredence } from '../support/process.js';
 import { freePort } from '../support/programs.js';
 import { credence, type Ended, jsonOf } from './command.js';
 
@@ -47,10 +47,12 @@ describe('how commands end', () => {
 
   it('only by a signal, when it is the server, and nobody reads what it prints', async () => {
     const PORT = String(await freePort());
-    const { child, output } = spawnCredence({ ...place.env, PORT }, []);
+    const { child, output } = spawnCredence({ ...place.env, PORT, LOG_LEVEL: 'info' });
     child.stdout?.destroy();
-    const alive = () => fetch(`http://127.0.0.1:${PORT}/health/ready`);
+    const url = `http://127.0.0.1:${PORT}`;
+    const alive = () => fetch(`${url}/health/ready`);
     expect((await vi.waitFor(alive, { timeout: 30_000 })).status).toBe(200);
+    for (const _ of [1, 2, 3]) expect((await ask(url, { query: '{ serviceInfo { name } }' })).code).toBeUndefined();
     child.kill('SIGTERM');
     expect(await once(child, 'close')).toEqual([0, null]);
     expect(output()).toBe('');
